@@ -1,0 +1,48 @@
+"""Refusals, each with the exit code that tells its kind.
+
+A message is one line: what is wrong, in which file and line, and how to mend it.
+"""
+
+from __future__ import annotations
+
+
+class SelfsupDepthError(Exception):
+    """Base of every refusal; anything else that reaches the command line is a bug."""
+
+    exit_code = 70
+
+
+class ConfigError(SelfsupDepthError):
+    """An option or a configuration file cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(SelfsupDepthError):
+    """An input file is missing, malformed or of the wrong kind."""
+
+    exit_code = 3
+
+
+class CheckpointError(SelfsupDepthError):
+    """A checkpoint cannot be read or does not fit."""
+
+    exit_code = 4
+
+
+class NumericError(SelfsupDepthError):
+    """Training left the finite numbers."""
+
+    exit_code = 5
+
+
+class StorageError(SelfsupDepthError):
+    """A result cannot be written."""
+
+    exit_code = 6
+
+
+class RunInUseError(SelfsupDepthError):
+    """Another process holds the run directory."""
+
+    exit_code = 7

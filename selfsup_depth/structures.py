@@ -1,0 +1,118 @@
+"""What travels between the parts: typed tuples, never dictionaries with magic keys.
+
+NamedTuples are understood by torch's collation and by Lightning's device transfer, so a
+batch needs no code of ours to be stacked, moved or pinned. Shapes are those of a batch; a
+dataset yields the same types without the leading B.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class View(NamedTuple):
+    """A photograph and the camera that took it.
+
+    image: (B, 3, H, W) RGB in [0, 1].
+    K: (B, 3, 3) intrinsics in pixels of *this* image, pixel centres at integers.
+    """
+
+    image: Tensor
+    K: Tensor
+
+
+class PosedView(NamedTuple):
+    """A source view whose place is known: the other camera of a rig.
+
+    T_target_to_source: (B, 4, 4), X_source = T @ X_target, metres.
+    """
+
+    view: View
+    T_target_to_source: Tensor
+
+
+class VideoView(NamedTuple):
+    """A source view of the same camera at another time; its motion is to be predicted.
+
+    seconds: (B,) time of this exposure minus the target's; negative is earlier.
+    travelled: (B,) metres between the two exposures, NaN = unknown.
+    T_geometric: (B, 4, 4) target to source, found by two-view geometry; its translation is
+        in units of the median depth of the points seen. NaN = none.
+    """
+
+    view: View
+    seconds: Tensor
+    travelled: Tensor
+    T_geometric: Tensor
+
+
+class ColourJitter(NamedTuple):
+    """How the colours of one example are changed before the networks see them.
+
+    All (B,): brightness, contrast and saturation are factors (1 = unchanged), hue is a
+    shift in turns (0 = unchanged). One draw for all views of an example.
+    """
+
+    brightness: Tensor
+    contrast: Tensor
+    saturation: Tensor
+    hue: Tensor
+
+
+class Batch(NamedTuple):
+    """A target view and what it can be synthesized from.
+
+    video: the target's neighbours in time; how the camera moved is unknown.
+    stereo: the other cameras of the rig; where they stand is known.
+    jitter: one ColourJitter, or empty for none.
+
+    What is absent is an empty list: never None, never a missing key.
+    """
+
+    target: View
+    video: list[VideoView]
+    stereo: list[PosedView]
+    jitter: list[ColourJitter]
+
+
+class Synthesis(NamedTuple):
+    """The target as one source shows it.
+
+    image: (B, 3, h, w) colours of the source, moved to the target's pixels.
+    valid: (B, 1, h, w) bool, true where the source shows the point at all.
+    source: (B, 3, h, w) the source as it is, for comparison with no motion.
+    """
+
+    image: Tensor
+    valid: Tensor
+    source: Tensor
+
+
+class DepthEstimate(NamedTuple):
+    """What is predicted for the target at one level of the pyramid.
+
+    level: 0 is the finest.
+    inverse_depth: (B, 1, h, w) in 1/m.
+    syntheses: one for each of `sources`.
+    sources: video then stereo views with the motion that was used, predicted or known.
+    source_inverse_depths: inverse depth predicted for each source's own pixels, in the
+        order of `sources`; empty where the network predicts none.
+    """
+
+    level: int
+    inverse_depth: Tensor
+    syntheses: list[Synthesis]
+    sources: list[PosedView]
+    source_inverse_depths: list[Tensor]
+
+
+class Measured(NamedTuple):
+    """A view with depth from an instrument, for validation and test.
+
+    depth: (B, 1, H0, W0) metres at the instrument's own resolution, 0 = none.
+    """
+
+    view: View
+    depth: Tensor
