@@ -1,0 +1,118 @@
+"""Rebuild a target view from a source view through depth and camera motion.
+
+The differentiable bilinear warper: unproject the target's pixels, move them into the source
+camera, project, and look the colours up (Jaderberg et al. 2015; Garg et al. 2016; Zhou et al.
+2017). With inverse depth d, a target pixel u on the ray r = K^-1 u projects to the same source
+pixel as R r + t d: no division by depth is needed, and a point at infinity (d = 0) is as good
+as any other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from selfsup_depth.geometry.camera import inverse_intrinsics
+from selfsup_depth.geometry.precision import at_least_float32, full_precision
+from selfsup_depth.structures import PosedView, Synthesis, View
+
+# A point nearer to the source's image plane than this share of its depth in the target (or
+# behind it) has no image there.
+MIN_RELATIVE_DEPTH = 1e-3
+
+# A pixel's area reaches half a pixel beyond its centre; without this slack rounding would turn
+# the border of an unmoved view invalid.
+BORDER_SLACK = 0.5
+
+
+class Projection(NamedTuple):
+    """Where the target's pixels lie in a source.
+
+    pixels: (B, h, w, 2) column and row in the source, pixels.
+    relative_depth: (B, 1, h, w) depth in the source divided by depth in the target.
+    valid: (B, 1, h, w) bool, in front of the source camera and inside its image.
+    """
+
+    pixels: Tensor
+    relative_depth: Tensor
+    valid: Tensor
+
+
+def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
+    """Homogeneous pixel coordinates (3, height, width): column, row, one."""
+    rows = torch.arange(height, dtype=like.dtype, device=like.device)
+    columns = torch.arange(width, dtype=like.dtype, device=like.device)
+    v, u = torch.meshgrid(rows, columns, indexing="ij")
+    return torch.stack([u, v, torch.ones_like(u)])
+
+
+def project_to_source(target_K: Tensor, source: PosedView, inverse_depth: Tensor) -> Projection:
+    """Project every target pixel into a source view.
+
+    Args:
+        target_K: (B, 3, 3) intrinsics of the target at the size of `inverse_depth`, pixels.
+        source: the source, its own intrinsics (they may differ) and its place, metres.
+        inverse_depth: (B, 1, h, w) of the target's pixels, 1/m.
+    """
+    with full_precision(inverse_depth):
+        inverse_depth = at_least_float32(inverse_depth)
+        T = source.T_target_to_source.to(inverse_depth.dtype)
+        K_source = source.view.K.to(inverse_depth.dtype)
+        grid = pixel_grid(*inverse_depth.shape[-2:], like=inverse_depth).flatten(1)
+
+        rays = inverse_intrinsics(target_K.to(inverse_depth.dtype)) @ grid
+        points = T[:, :3, :3] @ rays + T[:, :3, 3:] * inverse_depth.flatten(2)
+        relative_depth = points[:, 2:]
+        in_front = relative_depth > MIN_RELATIVE_DEPTH
+        # Where the point is behind the camera the division is made harmless, not skipped:
+        # a where() after a bad division still has a NaN gradient.
+        on_plane = points[:, :2] / torch.where(in_front, relative_depth, torch.ones_like(relative_depth))
+        focal = torch.stack([K_source[:, 0, 0], K_source[:, 1, 1]], dim=1)[:, :, None]
+        pixels = on_plane * focal + K_source[:, :2, 2:]
+
+        height, width = source.view.image.shape[-2:]
+        u, v = pixels[:, :1], pixels[:, 1:]
+        inside = (u > -BORDER_SLACK) & (u < width - 1 + BORDER_SLACK)
+        inside &= (v > -BORDER_SLACK) & (v < height - 1 + BORDER_SLACK)
+        size = inverse_depth.shape[-2:]
+        return Projection(
+            pixels.unflatten(-1, size).permute(0, 2, 3, 1),
+            relative_depth.unflatten(-1, size),
+            (in_front & inside).unflatten(-1, size),
+        )
+
+
+def sample(image: Tensor, pixels: Tensor) -> Tensor:
+    """Look an image up at sub-pixel places, bilinearly; outside, the border's value holds.
+
+    Args:
+        image: (B, C, H, W).
+        pixels: (B, h, w, 2) column and row in pixels; differentiable.
+
+    Returns:
+        (B, C, h, w).
+    """
+    with full_precision(image):
+        height, width = image.shape[-2:]
+        # A single row or column has no extent to normalise by: any divisor will do.
+        extent = pixels.new_tensor([max(width - 1, 1), max(height - 1, 1)])
+        grid = 2 * pixels / extent - 1
+        return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=True)
+
+
+def synthesize(target: View, source: PosedView, inverse_depth: Tensor) -> Synthesis:
+    """Synthesize the target image from a source image and the target's inverse depth.
+
+    Args:
+        target: the view to synthesize; only its intrinsics are read.
+        source: the view to take colours from, and its place.
+        inverse_depth: (B, 1, H, W) of the target's pixels, 1/m.
+
+    Returns:
+        The synthesized image, where it can be trusted, and the source as it is.
+    """
+    projection = project_to_source(target.K, source, inverse_depth)
+    return Synthesis(sample(source.view.image, projection.pixels), projection.valid, source.view.image)
