@@ -1,0 +1,98 @@
+"""What a data set is made of, whatever its layout on disk: recordings, cameras, frames."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+class DepthSource(abc.ABC):
+    """Where the measured depth of a frame comes from; read only when it is needed.
+
+    Instances travel to the loader's worker processes, so they hold paths and numbers only.
+    """
+
+    @abc.abstractmethod
+    def read(self) -> NDArray[np.float32]:
+        """The depth map, (H0, W0) metres, 0 = none.
+
+        Raises:
+            DataError: the file is missing or not what it should be.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One exposure of one camera.
+
+    Attributes:
+        index: number in the recording; neighbours in time differ by one.
+        image: the file.
+        seconds: time of the exposure since some moment common to the recording.
+        speed: metres per second, NaN = unknown.
+        T_world_from_camera: (4, 4) pose of the camera, metres, None = unknown.
+        measured: depth from an instrument, None = there is none.
+    """
+
+    index: int
+    image: Path
+    seconds: float
+    speed: float = float("nan")
+    T_world_from_camera: Matrix | None = None
+    measured: DepthSource | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """One camera of a rig and what it took.
+
+    Attributes:
+        K: (3, 3) intrinsics in pixels of the stored images.
+        size: height and width of the stored images.
+        T_rig_to_camera: (4, 4) metres; the rig's frame is common to its cameras.
+        frames: by their index.
+    """
+
+    K: Matrix
+    size: tuple[int, int]
+    T_rig_to_camera: Matrix
+    frames: dict[int, Frame]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a rig took on one drive.
+
+    Attributes:
+        name: as it is written in split files.
+        cameras: by side, "l" and "r".
+    """
+
+    name: str
+    cameras: dict[str, Camera]
+
+    def T_between(self, side: str, other: str) -> Matrix:
+        """(4, 4) from the coordinates of camera `side` to those of camera `other`, metres."""
+        return self.cameras[other].T_rig_to_camera @ np.linalg.inv(self.cameras[side].T_rig_to_camera)
+
+    def travelled(self, side: str, first: int, second: int) -> float:
+        """Metres between the places of two exposures of one camera.
+
+        From the poses where both are known, else speed integrated over time by the
+        trapezoidal rule through every frame between, else NaN.
+        """
+        frames = self.cameras[side].frames
+        start, end = frames[first], frames[second]
+        if start.T_world_from_camera is not None and end.T_world_from_camera is not None:
+            step = end.T_world_from_camera[:3, 3] - start.T_world_from_camera[:3, 3]
+            return float(np.linalg.norm(step))
+        low, high = sorted((first, second))
+        between = [frames[i] for i in range(low, high + 1) if i in frames]
+        speeds, times = [frame.speed for frame in between], [frame.seconds for frame in between]
+        return float(np.trapezoid(speeds, times))
