@@ -46,4 +46,4 @@ def inverse_intrinsics(K: Tensor) -> Tensor:
     fx, fy, cx, cy = K[..., 0, 0], K[..., 1, 1], K[..., 0, 2], K[..., 1, 2]
     zero, one = torch.zeros_like(fx), torch.ones_like(fx)
     rows = [1 / fx, zero, -cx / fx, zero, 1 / fy, -cy / fy, zero, zero, one]
-    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    return torch.stack(rows, dim=-1).reshape(*fx.shape, 3, 3)

@@ -41,10 +41,11 @@ class Projection(NamedTuple):
     valid: Tensor
 
 
-def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """Homogeneous pixel coordinates (3, height, width): column, row, one."""
-    rows = torch.arange(height, dtype=like.dtype, device=like.device)
-    columns = torch.arange(width, dtype=like.dtype, device=like.device)
+def pixel_grid(plane: Tensor) -> Tensor:
+    """Homogeneous pixel coordinates (3, h, w) of a map (..., h, w): column, row, one."""
+    height, width = plane.shape[-2:]
+    rows = torch.arange(height, dtype=plane.dtype, device=plane.device)
+    columns = torch.arange(width, dtype=plane.dtype, device=plane.device)
     v, u = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([u, v, torch.ones_like(u)])
 
@@ -61,9 +62,9 @@ def project_to_source(target_K: Tensor, source: PosedView, inverse_depth: Tensor
         inverse_depth = at_least_float32(inverse_depth)
         T = source.T_target_to_source.to(inverse_depth.dtype)
         K_source = source.view.K.to(inverse_depth.dtype)
-        grid = pixel_grid(*inverse_depth.shape[-2:], like=inverse_depth).flatten(1)
+        batch, _, h, w = inverse_depth.shape
 
-        rays = inverse_intrinsics(target_K.to(inverse_depth.dtype)) @ grid
+        rays = inverse_intrinsics(target_K.to(inverse_depth.dtype)) @ pixel_grid(inverse_depth).flatten(1)
         points = T[:, :3, :3] @ rays + T[:, :3, 3:] * inverse_depth.flatten(2)
         relative_depth = points[:, 2:]
         in_front = relative_depth > MIN_RELATIVE_DEPTH
@@ -73,16 +74,20 @@ def project_to_source(target_K: Tensor, source: PosedView, inverse_depth: Tensor
         focal = torch.stack([K_source[:, 0, 0], K_source[:, 1, 1]], dim=1)[:, :, None]
         pixels = on_plane * focal + K_source[:, :2, 2:]
 
-        height, width = source.view.image.shape[-2:]
-        u, v = pixels[:, :1], pixels[:, 1:]
-        inside = (u > -BORDER_SLACK) & (u < width - 1 + BORDER_SLACK)
-        inside &= (v > -BORDER_SLACK) & (v < height - 1 + BORDER_SLACK)
-        size = inverse_depth.shape[-2:]
+        valid = in_front & _inside(pixels, source.view.image)
         return Projection(
-            pixels.unflatten(-1, size).permute(0, 2, 3, 1),
-            relative_depth.unflatten(-1, size),
-            (in_front & inside).unflatten(-1, size),
+            pixels.reshape(batch, 2, h, w).permute(0, 2, 3, 1),
+            relative_depth.reshape(batch, 1, h, w),
+            valid.reshape(batch, 1, h, w),
         )
+
+
+def _inside(pixels: Tensor, image: Tensor) -> Tensor:
+    """Whether coordinates (B, 2, N) lie within an image (B, C, H, W); (B, 1, N) bool."""
+    height, width = image.shape[-2:]
+    u, v = pixels[:, :1], pixels[:, 1:]
+    inside_columns = (u > -BORDER_SLACK) & (u < width - 1 + BORDER_SLACK)
+    return inside_columns & (v > -BORDER_SLACK) & (v < height - 1 + BORDER_SLACK)
 
 
 def sample(image: Tensor, pixels: Tensor) -> Tensor:
