@@ -141,6 +141,15 @@ def test_every_side_and_mirror_image_of_a_stereo_pair(side, flipped):
     assert shift.sign() == (-1 if (side == "left") != flipped else 1)
 
 
+def test_a_mirrored_pair_is_the_mirror_image_also_where_the_camera_turns():
+    """A principal point off by one pixel hides in a sideways motion, not in a turn."""
+    scene = wall(FORWARD_AND_TURNED)
+    straight = synthesize(scene.target, scene.source, scene.inverse_depth)
+    source = PosedView(mirrored(scene.source.view), pose.flip_pose(scene.source.T_target_to_source))
+    flipped = synthesize(mirrored(scene.target), source, scene.inverse_depth)
+    torch.testing.assert_close(flipped.image.flip(-1), straight.image, atol=1e-9, rtol=0)
+
+
 def test_gradient_of_the_warper():
     scene = wall(FORWARD_AND_TURNED, size=(7, 9), target_K=camera_matrix(9.0, 8.0, 4.2, 3.1))
     generator = torch.Generator().manual_seed(1)
