@@ -97,6 +97,8 @@ class DepthEstimate(NamedTuple):
     inverse_depth: (B, 1, h, w) in 1/m.
     syntheses: one for each of `sources`.
     sources: video then stereo views with the motion that was used, predicted or known.
+    motions: T_target_to_source (B, 4, 4) that the pose network predicts for each video
+        source; other than in `sources` only while a geometric start stands in for it.
     source_inverse_depths: inverse depth predicted for each source's own pixels, in the
         order of `sources`; empty where the network predicts none.
     """
@@ -105,6 +107,7 @@ class DepthEstimate(NamedTuple):
     inverse_depth: Tensor
     syntheses: list[Synthesis]
     sources: list[PosedView]
+    motions: list[Tensor]
     source_inverse_depths: list[Tensor]
 
 

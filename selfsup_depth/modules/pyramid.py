@@ -1,0 +1,48 @@
+"""At which resolution the levels of the pyramid are compared."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from selfsup_depth.geometry.camera import resize_intrinsics
+from selfsup_depth.geometry.view_synthesis import synthesize
+from selfsup_depth.structures import PosedView, Synthesis, View
+
+Pyramid = Literal["full", "native"]
+
+
+def synthesize_level(
+    target: View, sources: list[PosedView], inverse_depth: Tensor, pyramid: Pyramid
+) -> list[Synthesis]:
+    """Rebuild the target with the inverse depth of one level.
+
+    Args:
+        target: at full resolution.
+        sources: at full resolution.
+        inverse_depth: (B, 1, h, w) of this level, 1/m.
+        pyramid: "full" brings the inverse depth up to the image's size (Monodepth2), "native"
+            brings images and intrinsics down to the level's (Monodepth, SfM-Learner).
+    """
+    if pyramid == "full":
+        size = target.image.shape[-2:]
+        if inverse_depth.shape[-2:] != size:
+            # Inverse depth, not depth, is what may be interpolated: it is linear on a plane.
+            inverse_depth = F.interpolate(inverse_depth, size, mode="bilinear", align_corners=False)
+    else:
+        target = reduce_view(target, (inverse_depth.shape[-2], inverse_depth.shape[-1]))
+        sources = [
+            source._replace(view=reduce_view(source.view, (inverse_depth.shape[-2], inverse_depth.shape[-1])))
+            for source in sources
+        ]
+    return [synthesize(target, source, inverse_depth) for source in sources]
+
+
+def reduce_view(view: View, size: tuple[int, int]) -> View:
+    """A view at a coarser level: area means of its colours, and the intrinsics that fit them."""
+    full = (view.image.shape[-2], view.image.shape[-1])
+    if full == size:
+        return view
+    return View(F.interpolate(view.image, size, mode="area"), resize_intrinsics(view.K, full, size))

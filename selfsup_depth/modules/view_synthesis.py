@@ -1,0 +1,97 @@
+"""Train a depth network on video, on stereo, or on both, by whatever the batch holds."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from selfsup_depth.errors import ConfigError
+from selfsup_depth.geometry.pose import inverse_pose
+from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
+from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion, known_or
+from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
+from selfsup_depth.networks.depth import DepthNet
+from selfsup_depth.networks.pose import PoseNet
+from selfsup_depth.structures import Batch, DepthEstimate, PosedView, VideoView
+
+
+class ViewSynthesis(SelfSupervisedDepth):
+    """One depth for the target; sources in time by predicted motion, other cameras by known.
+
+    Zhou et al. 2017 (video), Godard et al. 2019 (video, stereo and both).
+
+    Args:
+        depth_net: predicts inverse depth from one image.
+        losses: the terms of the objective by name.
+        pose_net: predicts the motion between two frames. Without one, sources in time are moved
+            by two-view geometry alone (data.two_view_motion).
+        geometric_start: whether and how long two-view geometry stands in for the pose network.
+        pyramid: "full" compares every level at the image's size (Monodepth2), "native" at its
+            own (Monodepth, SfM-Learner).
+        protocol: how validation compares with measured depth, by name.
+    """
+
+    def __init__(
+        self,
+        depth_net: DepthNet,
+        losses: dict[str, LossTerm],
+        pose_net: PoseNet | None = None,
+        geometric_start: GeometricStart | None = None,
+        pyramid: Pyramid = "full",
+        protocol: str = "metric",
+    ) -> None:
+        super().__init__(depth_net, losses, protocol)
+        self.pose_net = pose_net
+        self.geometric_start = geometric_start or GeometricStart()
+        self.pyramid = pyramid
+
+    def estimate(self, batch: Batch) -> list[DepthEstimate]:
+        seen = as_networks_see(batch)
+        motions = [self.predict_motion(seen, source) for source in seen.video] if self.pose_net else []
+        sources = self._moving_sources(batch, motions) + batch.stereo
+        return [
+            DepthEstimate(
+                level, rho, synthesize_level(batch.target, sources, rho, self.pyramid), sources, motions, []
+            )
+            for level, rho in enumerate(self.depth_net(seen.target.image))
+        ]
+
+    def predict_motion(self, batch: Batch, source: VideoView) -> Tensor:
+        """T_target_to_source (B, 4, 4), metres, as the pose network sees it.
+
+        The network is always shown the earlier frame first, so that it learns one direction of
+        time; for a source before the target its answer is inverted.
+        """
+        if self.pose_net is None:
+            raise ConfigError("video sources need a motion, in model.pose_net; give one, e.g. PoseNet")
+        earlier = (source.seconds < 0)[:, None, None, None]
+        first = torch.where(earlier, source.view.image, batch.target.image)
+        second = torch.where(earlier, batch.target.image, source.view.image)
+        T = self.pose_net(first, second)
+        return torch.where(earlier[..., 0], inverse_pose(T), T)
+
+    def _moving_sources(self, batch: Batch, motions: list[Tensor]) -> list[PosedView]:
+        """Video sources with the motion that synthesizes the views at this step."""
+        if motions and not (self.training and self.geometric_start.stands_in(self.global_step)):
+            used = motions
+        else:
+            # A pair without a known motion stays unmoved: equal to its own identity error, it
+            # gives no gradient.
+            standing = torch.eye(4, device=self.device)
+            instead = motions or [standing.expand(len(v.seconds), 4, 4) for v in batch.video]
+            used = [known_or(T, other) for T, other in zip(self.taught(batch), instead, strict=True)]
+        return [PosedView(source.view, T) for source, T in zip(batch.video, used, strict=True)]
+
+    def taught(self, batch: Batch) -> list[Tensor]:
+        """The geometric motion of every video source, metres, NaN = none."""
+        return [geometric_motion(source, self.depth_net.first_depth) for source in batch.video]
+
+    def objective(self, batch: Batch, estimates: list[DepthEstimate]) -> dict[str, Tensor]:
+        values = super().objective(batch, estimates)
+        weight = self.geometric_start.teaching_weight(self.global_step)
+        if weight and estimates[0].motions:
+            values["motion_teaching"] = weight * self.geometric_start.teaching(
+                estimates[0].motions, self.taught(batch)
+            )
+        return values
