@@ -8,12 +8,12 @@ is a new field with a default that means what happens today, which leaves every 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 from typing import Any, Literal
 
 from selfsup_depth.errors import ConfigError
+from selfsup_depth.suggestions import did_you_mean
 
 # Fractions of height (top, bottom) and width (left, right); Garg et al., ECCV 2016.
 GARG_CROP = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
@@ -38,8 +38,8 @@ class Protocol:
             whole pixels; None counts the whole image.
         scale: "median" multiplies each prediction by median(measured) / median(predicted)
             over the pixels that count; "metric" takes it as it is.
-        velodyne: what a laser point's depth is: "camera_z", or the "forward_x" of the laser
-            itself, about 0.27 m more on KITTI and the custom of published Eigen numbers.
+        velodyne_depth: what a laser point's depth is: "camera_z", or "velodyne_forward_x" of
+            the laser itself, about 0.27 m more on KITTI, the custom of published Eigen numbers.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Protocol:
     measured_range: Literal["clamp", "positive"]
     crop: tuple[float, float, float, float] | None
     scale: Literal["median", "metric"]
-    velodyne: Literal["camera_z", "forward_x"]
+    velodyne_depth: Literal["camera_z", "velodyne_forward_x"]
 
     def crop_box(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Top, bottom, left, right of the rows and columns that count, half open."""
@@ -73,7 +73,7 @@ class Protocol:
         measured = f"measured {kept}" if self.measured_range == "clamp" else "every measured depth"
         crop = "whole image" if self.crop is None else "crop {:g} {:g} {:g} {:g}".format(*self.crop)
         scale = {"median": "scaled by each image's median", "metric": "no scale alignment"}[self.scale]
-        velodyne = self.velodyne.replace("_", " ")
+        velodyne = {"camera_z": "camera z", "velodyne_forward_x": "forward x"}[self.velodyne_depth]
         return (
             f"protocol {self.name} [{self.hash()}]: {measured}, {crop}, {scale}, "
             f"predictions clamped to {kept}, velodyne {velodyne}, mean over images"
@@ -84,7 +84,7 @@ PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
         # The published Eigen numbers of self-supervised methods (Zhou et al. 2017 and after).
-        Protocol("kitti_eigen", 1e-3, 80.0, "clamp", GARG_CROP, "median", "forward_x"),
+        Protocol("kitti_eigen", 1e-3, 80.0, "clamp", GARG_CROP, "median", "velodyne_forward_x"),
         # The same pixels, in metres as the network says them, depth as the camera defines it.
         Protocol("kitti_metric", 1e-3, 80.0, "clamp", GARG_CROP, "metric", "camera_z"),
         # Whatever was measured. The clamp is that of the KITTI protocols without upper limit
@@ -102,6 +102,4 @@ def protocol_named(name: str) -> Protocol:
     """
     if name in PROTOCOLS:
         return PROTOCOLS[name]
-    near = difflib.get_close_matches(name, PROTOCOLS, n=1, cutoff=0.4)
-    meant = f'did you mean "{near[0]}"? ' if near else ""
-    raise ConfigError(f'unknown protocol "{name}", in --protocol; {meant}known: {", ".join(PROTOCOLS)}')
+    raise ConfigError(f"unknown protocol {name}, in --protocol; {did_you_mean(name, PROTOCOLS)}")
