@@ -1,12 +1,35 @@
-"""KITTI raw: folders by day and drive, calibration by day, colour cameras 2 (left) and 3."""
+"""KITTI raw: folders by day and drive, calibration by day, colour cameras 2 (left) and 3.
+
+The only file that knows pykitti, which composes calibrations and decodes positions. What is
+read is checked first, because pykitti takes a negative focal length or half a packet as it is.
+"""
 
 from __future__ import annotations
 
+import logging
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from selfsup_depth.data.layout import Layout
-from selfsup_depth.data.recording import Recording
+import numpy as np
+import pykitti
+
+from selfsup_depth.data.calibration import check_principal_point, read_calibration
+from selfsup_depth.data.depth_files import DepthPng
+from selfsup_depth.data.images import image_size
+from selfsup_depth.data.layout import Layout, check_root, numbered_files
+from selfsup_depth.data.recording import Camera, DepthSource, Frame, Matrix, Recording
+from selfsup_depth.data.text_files import parse_numbers, read_lines
+from selfsup_depth.data.timestamps import read_timestamps
+from selfsup_depth.data.velodyne import DepthOfPoint, VelodyneDepth
+from selfsup_depth.errors import DataError
+
+log = logging.getLogger(__name__)
+
+CAMERA_NUMBERS = {"l": "02", "r": "03"}
+_DRIVES = "????_??_??/????_??_??_drive_*_*"
+_EXPECTED = "days such as 2011_09_26 with drives such as 2011_09_26_drive_0013_sync in them"
 
 
 class KittiRaw(Layout):
@@ -25,7 +48,7 @@ class KittiRaw(Layout):
     def __init__(
         self,
         measured: Literal["auto", "velodyne", "annotated"] = "auto",
-        velodyne_depth: Literal["camera_z", "velodyne_forward_x"] = "camera_z",
+        velodyne_depth: DepthOfPoint = "camera_z",
         annotated_root: Path | None = None,
     ) -> None:
         self.measured = measured
@@ -34,4 +57,160 @@ class KittiRaw(Layout):
 
     def recordings(self, root: Path) -> list[Recording]:
         """Every drive under `root`."""
-        raise NotImplementedError
+        check_root(root, lambda folder: any(folder.glob(_DRIVES)), _EXPECTED)
+        drives = sorted(folder for folder in root.glob(_DRIVES) if folder.is_dir())
+        days = {day: _Day.read(day) for day in {drive.parent for drive in drives}}
+        return [self._recording(root, drive, days[drive.parent]) for drive in drives]
+
+    def _recording(self, root: Path, drive: Path, day: _Day) -> Recording:
+        packets = _read_packets(drive / "oxts" / "data")
+        cameras = {}
+        for side, number in CAMERA_NUMBERS.items():
+            if images := numbered_files(drive / f"image_{number}" / "data"):
+                cameras[side] = self._camera(root, drive, day.cameras[side], images, packets)
+        return Recording(f"{drive.parent.name}/{drive.name}", cameras)
+
+    def _camera(
+        self,
+        root: Path,
+        drive: Path,
+        calibrated: _CalibratedCamera,
+        images: dict[int, Path],
+        packets: dict[int, _Packet],
+    ) -> Camera:
+        calibrated.check_size(next(iter(images.values())))
+        seconds = read_timestamps(drive / f"image_{calibrated.number}" / "timestamps.txt", max(images) + 1)
+        measured = self._measured(root, drive, calibrated)
+        T_imu_from_camera = np.linalg.inv(calibrated.T_camera_from_imu)
+        frames = {}
+        for index, image in images.items():
+            packet = packets.get(index, _UNKNOWN)
+            pose = None if packet.T_world_from_imu is None else packet.T_world_from_imu @ T_imu_from_camera
+            frames[index] = Frame(index, image, seconds[index], packet.speed, pose, measured.get(index))
+        return Camera(calibrated.K, calibrated.size, calibrated.T_rig_to_camera, frames)
+
+    def _measured(self, root: Path, drive: Path, calibrated: _CalibratedCamera) -> dict[int, DepthSource]:
+        if self.measured != "velodyne":
+            for folder in self._annotated_folders(root, drive, calibrated.number):
+                if maps := numbered_files(folder, (".png",)):
+                    return {index: DepthPng(path) for index, path in maps.items()}
+        if self.measured == "annotated":
+            return {}
+        scans = numbered_files(drive / "velodyne_points" / "data", (".bin",))
+        P, size = calibrated.P_velodyne_to_image, calibrated.size
+        return {index: VelodyneDepth(scan, P, size, self.velodyne_depth) for index, scan in scans.items()}
+
+    def _annotated_folders(self, root: Path, drive: Path, number: str) -> list[Path]:
+        """Where the depth benchmark's maps of a drive may be."""
+        benchmarks = [root, root / "data_depth_annotated"]
+        if self.annotated_root is not None:
+            benchmarks.insert(0, self.annotated_root)
+        drives = [drive, *(folder / part / drive.name for folder in benchmarks for part in ("train", "val"))]
+        return [folder / "proj_depth" / "groundtruth" / f"image_{number}" for folder in drives]
+
+
+@dataclass(frozen=True, eq=False)
+class _CalibratedCamera:
+    number: str
+    K: Matrix
+    size: tuple[int, int]
+    T_rig_to_camera: Matrix
+    P_velodyne_to_image: Matrix
+    T_camera_from_imu: Matrix
+    where: str
+
+    def check_size(self, image: Path) -> None:
+        """Refuse images of another size than the calibration's: K would be of other pixels."""
+        if (found := image_size(image)) != self.size:
+            raise DataError(
+                f"image is {found[1]}x{found[0]}, but {self.where} is for {self.size[1]}x{self.size[0]}, "
+                f"in {image}; give the images as KITTI has them, they are resized here"
+            )
+
+
+class _PykittiCalibration(pykitti.raw):  # type: ignore[misc]
+    """pykitti's calibration of a day, without its demand for a drive that has everything."""
+
+    def __init__(self, day: Path) -> None:
+        self.calib_path = str(day)
+        self._load_calib()
+
+
+@dataclass(frozen=True)
+class _Day:
+    cameras: dict[str, _CalibratedCamera]
+
+    @classmethod
+    def read(cls, day: Path) -> _Day:
+        """Calibration of a recording day: checked by us, composed by pykitti."""
+        rectified = read_calibration(day / "calib_cam_to_cam.txt")
+        for number in range(4):
+            rectified.array(f"P_rect_0{number}", 3, 4)
+            rectified.array(f"R_rect_0{number}", 3, 3)
+        for name in ("calib_velo_to_cam.txt", "calib_imu_to_velo.txt"):
+            rigid = read_calibration(day / name)
+            rigid.array("R", 3, 3), rigid.array("T", 3)
+
+        calib = _PykittiCalibration(day).calib
+        T_rig_from_velodyne = calib.R_rect_00 @ calib.T_cam0_velo_unrect
+        cameras = {}
+        for side, number in CAMERA_NUMBERS.items():
+            key = f"P_rect_{number}"
+            K, T_rig_to_camera = rectified.projection(key)
+            width, height = rectified.array(f"S_rect_{number}", 2).astype(int).tolist()
+            check_principal_point(K, (height, width), rectified.where(key))
+            T_camera_from_velodyne = T_rig_to_camera @ T_rig_from_velodyne
+            cameras[side] = _CalibratedCamera(
+                number=number,
+                K=K,
+                size=(height, width),
+                T_rig_to_camera=T_rig_to_camera,
+                P_velodyne_to_image=K @ T_camera_from_velodyne[:3],
+                T_camera_from_imu=T_camera_from_velodyne @ calib.T_velo_imu,
+                where=rectified.where(key),
+            )
+        return cls(cameras)
+
+
+@dataclass(frozen=True, eq=False)
+class _Packet:
+    """What the car's GPS and inertial unit (oxts) said at one frame."""
+
+    speed: float = math.nan
+    T_world_from_imu: Matrix | None = None
+
+
+_UNKNOWN = _Packet()
+
+
+def _read_packets(folder: Path) -> dict[int, _Packet]:
+    """Speed and pose by frame index; the world's origin and scale are those of the first packet."""
+    packets: dict[int, _Packet] = {}
+    scale, origin, num_bad = math.nan, np.zeros(3), 0
+    for index, path in numbered_files(folder, (".txt",)).items():
+        values = _read_oxts(path)
+        if not math.isfinite(sum(values)):
+            num_bad += 1
+            continue
+        if not packets:
+            scale = math.cos(math.radians(values.lat))
+            origin = pykitti.utils.pose_from_oxts_packet(values, scale)[1]
+        rotation, position = pykitti.utils.pose_from_oxts_packet(values, scale)
+        T_world_from_imu = pykitti.utils.transform_from_rot_trans(rotation, position - origin)
+        packets[index] = _Packet(math.hypot(values.vf, values.vl, values.vu), T_world_from_imu)
+    if num_bad:
+        log.warning("speed and pose of %d frames are not finite and left out, in %s", num_bad, folder)
+    return packets
+
+
+def _read_oxts(path: Path) -> pykitti.utils.OxtsPacket:
+    lines = read_lines(path, "oxts packet")
+    if len(lines) != 1:
+        raise DataError(f"oxts packet has {len(lines)} lines, not one, in {path}; restore the file")
+    number, line = lines[0]
+    where = f"{path}:{number}"
+    fields = pykitti.utils.OxtsPacket._fields
+    packet = pykitti.utils.OxtsPacket(*parse_numbers(line, where, count=len(fields), finite=False))
+    if abs(packet.lat) >= 90:
+        raise DataError(f"latitude {packet.lat:g} is no place on a road, in {where}; restore the file")
+    return packet

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import abc
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES
 from selfsup_depth.data.recording import Recording
+from selfsup_depth.errors import DataError
 
 
 class Layout(abc.ABC):
@@ -30,3 +34,35 @@ class Layout(abc.ABC):
             DataError: the root is missing, is another level of the layout, or a calibration,
                 pose or time file cannot be used.
         """
+
+
+def check_root(root: Path, is_root: Callable[[Path], bool], expected: str) -> None:
+    """Refuse a root that is missing or another level of the layout than the one expected.
+
+    Args:
+        root: what the user gave.
+        is_root: whether a folder is the right one.
+        expected: what the right folder holds.
+
+    Raises:
+        DataError: naming the right folder if it is a little above or below.
+    """
+    if not root.exists():
+        raise DataError(f"data root is missing, in {root}; give --data.root the folder that holds {expected}")
+    if not root.is_dir():
+        raise DataError(f"data root is not a folder, in {root}; give --data.root the folder that holds {expected}")
+    if is_root(root):
+        return
+    children = sorted(child for child in root.iterdir() if child.is_dir())
+    near = [*list(root.resolve().parents)[:4], *children]
+    advice = next((f"did you mean --data.root {folder}?" for folder in near if is_root(folder)), None)
+    raise DataError(f"data root does not hold {expected}, in {root}; {advice or 'check the path and the layout'}")
+
+
+def numbered_files(folder: Path, suffixes: tuple[str, ...] = PHOTOGRAPH_SUFFIXES) -> dict[int, Path]:
+    """Files whose name is a number, by that number; empty if there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    files = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    numbered = {int(path.stem): path for path in files if re.fullmatch(r"\d+", path.stem, re.ASCII)}
+    return dict(sorted(numbered.items()))

@@ -84,15 +84,16 @@ class Recording:
     def travelled(self, side: str, first: int, second: int) -> float:
         """Metres between the places of two exposures of one camera.
 
-        From the poses where both are known, else speed integrated over time by the
-        trapezoidal rule through every frame between, else NaN.
+        The speed integrated over time (trapezoids through every frame between) where it is
+        known, else the distance of the two poses, else NaN. Speed comes first because a pose
+        need not be of the very moment of the exposure: KITTI's are the nearest of a 100 Hz
+        stream, and their distances scatter by 5 % about the speed times the camera's interval.
         """
         frames = self.cameras[side].frames
-        start, end = frames[first], frames[second]
-        if start.T_world_from_camera is not None and end.T_world_from_camera is not None:
-            step = end.T_world_from_camera[:3, 3] - start.T_world_from_camera[:3, 3]
-            return float(np.linalg.norm(step))
         low, high = sorted((first, second))
         between = [frames[i] for i in range(low, high + 1) if i in frames]
-        speeds, times = [frame.speed for frame in between], [frame.seconds for frame in between]
-        return float(np.trapezoid(speeds, times))
+        by_speed = np.trapezoid([frame.speed for frame in between], [frame.seconds for frame in between])
+        start, end = frames[first].T_world_from_camera, frames[second].T_world_from_camera
+        if np.isfinite(by_speed) or start is None or end is None:
+            return float(by_speed)
+        return float(np.linalg.norm(end[:3, 3] - start[:3, 3]))

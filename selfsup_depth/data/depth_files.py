@@ -1,0 +1,60 @@
+"""Measured depth from 16-bit PNG files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfsup_depth.data.images import open_picture
+from selfsup_depth.data.recording import DepthSource
+from selfsup_depth.errors import DataError
+
+STEPS_PER_UNIT = 256
+
+
+@dataclass(frozen=True)
+class DepthPng(DepthSource):
+    """A depth map as KITTI stores it: metres times 256 in 16 bits, 0 = none."""
+
+    path: Path
+
+    def read(self) -> NDArray[np.float32]:
+        """The depth map, (H0, W0) metres."""
+        return (read_uint16(self.path) / STEPS_PER_UNIT).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DisparityPng(DepthSource):
+    """A disparity map as KITTI stores it: x_left - x_right in pixels times 256, 0 = none.
+
+    Attributes:
+        path: the file.
+        focal: horizontal focal length in pixels of this map.
+        baseline: distance of the two cameras, metres.
+    """
+
+    path: Path
+    focal: float
+    baseline: float
+
+    def read(self) -> NDArray[np.float32]:
+        """The depth map, (H0, W0) metres: focal * baseline / disparity."""
+        disparity = read_uint16(self.path) / STEPS_PER_UNIT
+        depth = self.focal * self.baseline / np.where(disparity > 0, disparity, np.inf)
+        return depth.astype(np.float32)
+
+
+def read_uint16(path: Path) -> NDArray[np.uint16]:
+    """The values of a 16-bit grey PNG.
+
+    Raises:
+        DataError: missing, unreadable, or of another depth: eight bits hold no metres, they
+            are a picture of a depth map.
+    """
+    with open_picture(path, ["PNG"]) as picture:
+        if not picture.mode.startswith("I;16"):
+            raise DataError(f"depth map is not a 16-bit PNG (mode {picture.mode}), in {path}; give the original")
+        return np.asarray(picture, dtype=np.uint16)

@@ -1,0 +1,73 @@
+"""Photographs from files, with every way a file can be bad said in one line."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from selfsup_depth.errors import DataError
+
+# Pillow opens 40 formats, some of which start other programs; photographs need these.
+PHOTOGRAPH_FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF")
+PHOTOGRAPH_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp", ".tif", ".tiff")
+
+# A file of 140 kB can claim 144 Mpixel and fill the memory; looked at before decoding.
+MAX_PIXELS = 64 * 10**6
+
+# One and three channels of eight bits, with or without alpha; anything deeper would be
+# clipped to 255 without a word.
+_EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+
+_DECODING_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error)
+
+
+@contextmanager
+def open_picture(path: Path, formats: Sequence[str]) -> Iterator[Image.Image]:
+    """Open a picture without decoding it; what fails inside becomes a DataError.
+
+    Args:
+        path: the file.
+        formats: names of the formats that are allowed, as Pillow calls them.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Our own limit below is stricter and says so in our words.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=formats) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                yield picture
+    except Image.DecompressionBombError as error:
+        raise DataError(f"image has more than {MAX_PIXELS // 10**6} megapixels, in {path}; resize it") from error
+    except FileNotFoundError as error:
+        raise DataError(f"image is missing, in {path}; restore the file") from error
+    except Image.UnidentifiedImageError as error:
+        raise DataError(f"not a {' or '.join(formats)} image, in {path}; restore or re-download it") from error
+    except _DECODING_ERRORS as error:
+        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        raise DataError(f"image cannot be decoded ({reason}), in {path}; restore or re-download it") from error
+
+
+def read_rgb(path: Path) -> Image.Image:
+    """Read a photograph as 8-bit RGB; grey becomes three equal channels, alpha is dropped.
+
+    A camera's note on how it was held (EXIF orientation) is applied.
+
+    Raises:
+        DataError: missing, unreadable, truncated, too large, or deeper than 8 bits.
+    """
+    with open_picture(path, PHOTOGRAPH_FORMATS) as picture:
+        if picture.mode not in _EIGHT_BIT_MODES:
+            raise DataError(f"image is not 8-bit (mode {picture.mode}), in {path}; convert it to 8-bit RGB")
+        return ImageOps.exif_transpose(picture).convert("RGB")
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of a photograph, from its header alone."""
+    with open_picture(path, PHOTOGRAPH_FORMATS) as picture:
+        return picture.height, picture.width

@@ -1,0 +1,71 @@
+"""Times of exposures, from KITTI's two kinds of time file."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import datetime
+from pathlib import Path
+
+from selfsup_depth.data.text_files import parse_numbers, read_lines
+from selfsup_depth.errors import DataError
+
+log = logging.getLogger(__name__)
+
+# Nominal rate of KITTI's cameras, for data whose times are not recorded.
+NOMINAL_FRAMES_PER_SECOND = 10.0
+
+# Nine decimals: datetime holds six, so the fraction is read apart.
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{1,9})", re.ASCII)
+
+
+def read_timestamps(path: Path, count: int) -> list[float]:
+    """Times in seconds since the first line, from lines such as 2011-09-26 13:10:51.175862102.
+
+    Args:
+        path: the file; if there is none, the nominal rate is assumed and said.
+        count: how many times are needed.
+
+    Raises:
+        DataError: a line is no time, or there are fewer than `count`.
+    """
+    if not path.exists():
+        return nominal_times(path, count)
+    lines = read_lines(path, "time file")
+    _check_count(len(lines), count, path)
+    first, _ = _parse_timestamp(lines[0][1], f"{path}:{lines[0][0]}")
+    seconds = []
+    for number, line in lines:
+        whole, fraction = _parse_timestamp(line, f"{path}:{number}")
+        seconds.append((whole - first).total_seconds() + fraction)
+    return seconds
+
+
+def read_times(path: Path, count: int) -> list[float]:
+    """Times in seconds, one number a line; see `read_timestamps`."""
+    if not path.exists():
+        return nominal_times(path, count)
+    lines = read_lines(path, "time file")
+    _check_count(len(lines), count, path)
+    return [parse_numbers(line, f"{path}:{number}", count=1)[0] for number, line in lines]
+
+
+def nominal_times(path: Path, count: int) -> list[float]:
+    """Times at the nominal rate, for want of a file at `path`."""
+    log.warning("no %s: assuming %g frames per second", path, NOMINAL_FRAMES_PER_SECOND)
+    return [index / NOMINAL_FRAMES_PER_SECOND for index in range(count)]
+
+
+def _check_count(found: int, needed: int, path: Path) -> None:
+    if found < needed:
+        raise DataError(f"{found} times for images up to number {needed - 1}, in {path}; restore the file")
+
+
+def _parse_timestamp(line: str, where: str) -> tuple[datetime, float]:
+    """The whole second and the fraction."""
+    if match := _TIMESTAMP.fullmatch(line):
+        try:
+            return datetime.fromisoformat(match[1]), float(f"0.{match[2]}")
+        except ValueError:
+            pass
+    raise DataError(f"{line[:40]!r} is no time such as 2011-09-26 13:10:51.175862102, in {where}; restore the file")
