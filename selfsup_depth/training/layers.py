@@ -1,0 +1,117 @@
+"""Several configuration files and flags, laid over one another into one nested dictionary.
+
+Mappings merge, key by key, the later over the earlier, so that a file which changes one
+number of a loss term keeps the other terms; lists and single values are replaced. Within a
+class's mapping its arguments stand beside `class_path`; the longer form with `init_args`
+between them, which a run's own config.yaml has, means the same. Naming another class drops
+the arguments that were meant for the first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from selfsup_depth.errors import ConfigError
+from selfsup_depth.resources import find_resource
+from selfsup_depth.training.yaml_file import KeyPath, parse_yaml, read_yaml
+
+CLASS, ARGUMENTS = "class_path", "init_args"
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """Merged values, and where each came from.
+
+    values: nested dictionary, arguments beside their `class_path`.
+    origins: "in FILE:LINE" or "on the command line" for the path of keys of a value.
+    """
+
+    values: dict[str, Any]
+    origins: dict[KeyPath, str]
+
+    def place(self, path: KeyPath) -> str:
+        """Where a value was set, to be put into a message: ", in FILE:LINE" or nothing."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.origins:
+                return f", {self.origins[path[:end]]}"
+        return ""
+
+
+def stack_layers(files: Iterable[str | Path], flags: Iterable[tuple[str, str]] = ()) -> Layers:
+    """Read configuration files and lay flags over them.
+
+    Args:
+        files: paths or names inside conf/, each laid over those before.
+        flags: dotted key and text of each --KEY VALUE, laid over the files.
+
+    Raises:
+        ConfigError: a file is missing or not plain YAML.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[KeyPath, str] = {}
+    for name in files:
+        read, places = read_yaml(find_resource("conf", str(name)))
+        values = _merged(values, _arguments_beside_class(read))
+        origins |= {_without_arguments(path): f"in {place}" for path, place in places.items() if path}
+    for dotted, text in flags:
+        path = _without_arguments(tuple(dotted.split(".")))
+        values = _merged(values, _nested(path, _flag_value(dotted, text)))
+        origins[path] = "on the command line"
+    return Layers(values, origins)
+
+
+def _flag_value(dotted: str, text: str) -> Any:
+    """Text as it is, for the option's type to read, unless it is a YAML collection or null."""
+    if text[:1] in ("{", "["):
+        return _arguments_beside_class(parse_yaml(text, f"--{dotted}"))
+    return None if text in ("null", "~") else text
+
+
+def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
+    if not all(path):
+        raise ConfigError(f"--{'.'.join(path)} is not a dotted option; write --SECTION.OPTION VALUE")
+    for key in reversed(path):
+        value = {key: value}
+    return dict(value)
+
+
+def _without_arguments(path: KeyPath) -> KeyPath:
+    return tuple(key for key in path if key != ARGUMENTS)
+
+
+def _arguments_beside_class(node: Any) -> Any:
+    """The short form of a value, at every depth."""
+    if isinstance(node, list):
+        return [_arguments_beside_class(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    short = {key: _arguments_beside_class(value) for key, value in node.items() if key != ARGUMENTS}
+    inner = node.get(ARGUMENTS)
+    if inner is None:
+        return short
+    return {**short, **_arguments_beside_class(inner)} if isinstance(inner, dict) else node
+
+
+def _merged(lower: Any, upper: Any) -> Any:
+    # The name of a class alone stands for the class with its defaults.
+    if isinstance(lower, str) and isinstance(upper, dict) and CLASS not in upper:
+        lower = {CLASS: lower}
+    if isinstance(lower, dict) and isinstance(upper, str):
+        upper = {CLASS: upper}
+    if not (isinstance(lower, dict) and isinstance(upper, dict)):
+        return upper
+    if CLASS in lower and CLASS in upper and not _same_class(lower[CLASS], upper[CLASS]):
+        return upper
+    both = {key: _merged(lower[key], upper[key]) for key in lower.keys() & upper.keys()}
+    return {**lower, **upper, **both}
+
+
+def _same_class(first: Any, second: Any) -> bool:
+    """Whether two names mean one class; a name without dots stands for any module's."""
+    first, second = str(first), str(second)
+    if "." in first and "." in second:
+        return first == second
+    return first.rsplit(".", 1)[-1] == second.rsplit(".", 1)[-1]
