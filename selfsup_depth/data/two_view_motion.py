@@ -10,6 +10,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing.pool import ThreadPool
@@ -137,7 +138,7 @@ def _computed(pairs: list[ImagePair], settings: MotionSettings, progress: bool) 
             raise DataError(
                 f"images of one camera have different sizes ({sizes}), in {pair.second}; remove the odd one"
             )
-        return two_view_motion(first, second, np.asarray(pair.K, np.float64), settings)
+        return two_view_motion(first, second, pair.K, settings)
 
     with ThreadPool(workers) as pool:  # on an exception, what waits is dropped
         results = pool.imap(motion, pairs)
@@ -187,5 +188,6 @@ def _write(cache: Path | None, motions: dict[str, TwoViewMotion]) -> None:
             )
         os.replace(temporary, cache)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         _log.warning("motions cannot be kept (%s), in %s; they are computed in every run", error, cache)
