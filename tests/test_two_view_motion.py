@@ -240,7 +240,7 @@ def test_a_damaged_cache_is_computed_again(pairs, tmp_path, caplog, damage):
     whole = pair_motions(pairs, cache, progress=False)
     content = cache.read_bytes()
     if damage == "other arrays":
-        np.savez(cache, keys=np.array(["a"]), T=np.zeros((3, 4)), outcomes=np.zeros(1, np.uint8))
+        np.savez(cache, keys=np.array(["a"]), T=np.zeros((1, 3, 4)), outcomes=np.zeros(1, np.uint8))
     else:
         middle = len(content) // 2
         flipped = (

@@ -155,15 +155,14 @@ def _motion_from_points(
     # OpenCV's USAC methods draw from a generator of their own, seeded alike in every call:
     # results repeat, in any thread. On KITTI the direction is twice as good as with RANSAC.
     E, inliers = cv2.findEssentialMat(points_first, points_second, K, cv2.USAC_MAGSAC, 0.999, settings.ransac)
-    enough = max(settings.min_inliers, settings.min_inlier_share * len(points_first))
-    if E is None or E.shape != (3, 3) or np.count_nonzero(inliers) < enough:
+    if E is None or E.shape != (3, 3):
         return _no_motion(Outcome.FEW_INLIERS)
     # No limit to the distance: by default, points beyond 50 |t| would be thrown away, and a
     # street's median is at 35.
     num_in_front, R, t, _, points = cv2.recoverPose(
         E, points_first, points_second, K, distanceThresh=1e9, mask=inliers.copy()
     )
-    if num_in_front < enough:
+    if num_in_front < max(settings.min_inliers, settings.min_inlier_share * len(points_first)):
         return _no_motion(Outcome.FEW_INLIERS)
     # Inverse depth is what triangulation measures evenly: a far point that noise puts behind
     # the camera is still a far point, and its sign must not take it out of the median.
