@@ -34,10 +34,10 @@ class Layers:
 
     def place(self, path: KeyPath) -> str:
         """Where a value was set, to be put into a message: ", in FILE:LINE" or nothing."""
-        for end in range(len(path), 0, -1):
-            if path[:end] in self.origins:
-                return f", {self.origins[path[:end]]}"
-        return ""
+        inside = [known for known in self.origins if known[: len(path)] == path]
+        around = [path[:end] for end in range(len(path) - 1, 0, -1) if path[:end] in self.origins]
+        nearest = [path] if path in self.origins else inside[-1:] or around
+        return f", {self.origins[nearest[0]]}" if nearest else ""
 
 
 def stack_layers(files: Iterable[str | Path], flags: Iterable[tuple[str, str]] = ()) -> Layers:
@@ -54,7 +54,7 @@ def stack_layers(files: Iterable[str | Path], flags: Iterable[tuple[str, str]] =
     origins: dict[KeyPath, str] = {}
     for name in files:
         read, places = read_yaml(find_resource("conf", str(name)))
-        values = _merged(values, _arguments_beside_class(read))
+        values = _merged(values, arguments_beside_class(read))
         origins |= {_without_arguments(path): f"in {place}" for path, place in places.items() if path}
     for dotted, text in flags:
         path = _without_arguments(tuple(dotted.split(".")))
@@ -66,7 +66,7 @@ def stack_layers(files: Iterable[str | Path], flags: Iterable[tuple[str, str]] =
 def _flag_value(dotted: str, text: str) -> Any:
     """Text as it is, for the option's type to read, unless it is a YAML collection or null."""
     if text[:1] in ("{", "["):
-        return _arguments_beside_class(parse_yaml(text, f"--{dotted}"))
+        return arguments_beside_class(parse_yaml(text, f"--{dotted}"))
     return None if text in ("null", "~") else text
 
 
@@ -82,17 +82,17 @@ def _without_arguments(path: KeyPath) -> KeyPath:
     return tuple(key for key in path if key != ARGUMENTS)
 
 
-def _arguments_beside_class(node: Any) -> Any:
+def arguments_beside_class(node: Any) -> Any:
     """The short form of a value, at every depth."""
     if isinstance(node, list):
-        return [_arguments_beside_class(item) for item in node]
+        return [arguments_beside_class(item) for item in node]
     if not isinstance(node, dict):
         return node
-    short = {key: _arguments_beside_class(value) for key, value in node.items() if key != ARGUMENTS}
+    short = {key: arguments_beside_class(value) for key, value in node.items() if key != ARGUMENTS}
     inner = node.get(ARGUMENTS)
     if inner is None:
         return short
-    return {**short, **_arguments_beside_class(inner)} if isinstance(inner, dict) else node
+    return {**short, **arguments_beside_class(inner)} if isinstance(inner, dict) else node
 
 
 def _merged(lower: Any, upper: Any) -> Any:
@@ -111,7 +111,7 @@ def _merged(lower: Any, upper: Any) -> Any:
 
 def _same_class(first: Any, second: Any) -> bool:
     """Whether two names mean one class; a name without dots stands for any module's."""
-    first, second = str(first), str(second)
-    if "." in first and "." in second:
-        return first == second
-    return first.rsplit(".", 1)[-1] == second.rsplit(".", 1)[-1]
+    names = [str(first), str(second)]
+    if not all("." in name for name in names):
+        names = [name.rpartition(".")[2] for name in names]
+    return names[0] == names[1]

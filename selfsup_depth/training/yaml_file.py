@@ -28,7 +28,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
         return super().compose_node(parent, index)
 
@@ -105,7 +105,7 @@ def _plain(
             for index, item in enumerate(node.value)
         ]
     if not (isinstance(node, yaml.MappingNode) and node.tag.endswith(":map")):
-        return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node, deep=True)
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key, place = key_node.value, f"{source}:{key_node.start_mark.line + 1}"
