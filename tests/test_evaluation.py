@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 import torch.multiprocessing as multiprocessing
 from torch.nn import functional as F
 
-from selfsup_depth.errors import ConfigError, NumericError
+from selfsup_depth.errors import ConfigError, DataError, NumericError
 from selfsup_depth.evaluation.depth_errors import DepthErrors, errors_of_image, sample_at
+from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.evaluation.depth_metrics import ConstantBaseline, DepthMetrics
 from selfsup_depth.evaluation.protocols import GARG_CROP, PROTOCOLS, Protocol, protocol_named
 from selfsup_depth.evaluation.table import table_of_errors
@@ -184,14 +186,18 @@ def test_unmeasured_pixels_may_hold_anything():
     assert evaluate(prediction, depth, METRIC)["abs_rel"] < 1e-6
 
 
+def constant_abs_rel(measured, protocol):
+    top, bottom, left, right = protocol.crop_box(*measured.shape)
+    inside = measured[top:bottom, left:right]
+    depths = inside[(inside > 0) & (inside < 80)].double().numpy()
+    return (np.abs(depths - np.median(depths)) / depths).mean()
+
+
 def test_the_baseline_is_the_best_guess_of_one_depth(measured):
     baseline = ConstantBaseline(KITTI_METRIC)
     baseline.update(torch.zeros(1, 1, 8, 8), measured[None, None])
-    top, bottom, left, right = KITTI_METRIC.crop_box(375, 1242)
-    inside = measured[top:bottom, left:right]
-    depths = inside[(inside > 0) & (inside < 80)].double()
-    expected = (depths - np.median(depths)).abs() / depths
-    assert baseline.compute()["abs_rel"] == pytest.approx(float(expected.mean()), rel=1e-9)
+    expected = constant_abs_rel(measured, KITTI_METRIC)
+    assert baseline.compute()["abs_rel"] == pytest.approx(expected, rel=1e-9)
 
 
 def updated(indices, protocol=EIGEN):
@@ -247,3 +253,30 @@ def test_the_table_lines_up():
     ends = [line.index(text) + len(text) for line, text in ((header, "abs_rel"), (network, "0.1250"))]
     assert ends == [len(constant)] * 2
     assert header.index("a1") + 2 == len(network)
+
+
+def test_a_result_holds_the_protocol_the_baseline_and_the_counts():
+    evaluation = DepthEvaluation(EIGEN)
+    inverse_depth, depth = scene(0)
+    evaluation.update(inverse_depth[None, None], depth[None, None], ["a"])
+    evaluation.update(inverse_depth[None, None], 0 * depth[None, None], ["b"])
+    result = json.loads(json.dumps(evaluation.as_dict(), allow_nan=False))
+    assert result["metrics"] == pytest.approx(
+        {k: evaluate(inverse_depth, depth, EIGEN)[k] for k in result["metrics"]}
+    )
+    assert {"abs_rel", "a3", "scale_median", "scale_std"} <= result["metrics"].keys()
+    assert result["baseline"]["abs_rel"] == pytest.approx(constant_abs_rel(depth, EIGEN))
+    assert (result["num_images"], result["num_skipped"], result["skipped"]) == (1, 1, ["b"])
+    assert result["protocol"]["hash"] == EIGEN.hash()
+    assert result["protocol"]["crop"] == list(GARG_CROP)
+    report = evaluation.report()
+    assert report.startswith(EIGEN.description())
+    assert f"{result['metrics']['rmse']:.4f}" in report
+    assert "1 image, 1 skipped for want of a measured pixel: b; scale factor" in report
+
+
+def test_an_evaluation_without_any_measured_pixel_is_refused():
+    evaluation = DepthEvaluation(METRIC)
+    evaluation.update(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4))
+    with pytest.raises(DataError, match="none of 1 images"):
+        evaluation.as_dict()

@@ -1,0 +1,158 @@
+"""Depth of any image from a trained network: what `selfsup_depth.load` returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selfsup_depth.errors import ConfigError, DataError
+from selfsup_depth.training.checkpoint import load_checkpoint
+
+ImageLike = Image.Image | NDArray[Any] | Tensor
+Scale = Literal["metric", "relative"]
+
+
+class Prediction(NamedTuple):
+    """Depth of an image, at that image's own resolution.
+
+    depth: (H, W) z in metres, or (N, H, W) for a stack of images; float32.
+    inverse_depth: the same shape, 1/m.
+    scale: "metric", or "relative" where depth is known up to one unknown factor.
+    """
+
+    depth: NDArray[np.float32]
+    inverse_depth: NDArray[np.float32]
+    scale: Scale
+
+
+class InverseDepthModel(Protocol):
+    """What a Predictor needs of a training module."""
+
+    def predict_inverse_depth(self, image: Tensor) -> Tensor:
+        """(B, 3, h, w) in [0, 1] -> (B, 1, h, w) in 1/m."""
+
+
+class Predictor:
+    """A trained depth network, ready for images of any size.
+
+    Args:
+        module: the network; should be in evaluation mode and on `device`.
+        size: height and width of the images that it was trained on.
+        scale: whether its depth is in metres.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        module: InverseDepthModel,
+        size: tuple[int, int],
+        scale: Scale,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.module = module
+        self.size = size
+        self.scale: Scale = scale
+        self.device = torch.device(device)
+
+    @torch.inference_mode()
+    def predict(self, image: ImageLike, K: NDArray[Any] | Tensor | None = None) -> Prediction:
+        """Depth of one image or of a stack of images of one size.
+
+        Args:
+            image: a PIL image; an array (H, W), (H, W, 3) or (N, H, W, 3); or a tensor
+                (3, H, W) or (N, 3, H, W). Whole numbers are 0 to 255, others 0 to 1. RGB.
+            K: (3, 3) intrinsics of the image. The networks so far do not look at it: their
+                metres hold for the field of view that they were trained on.
+
+        Raises:
+            DataError: this is not an image.
+        """
+        images = rgb_from(image)
+        maps = self.inverse_depth(images)[:, 0].cpu()
+        inverse_depth = maps if is_stack(image) else maps[0]
+        return Prediction(inverse_depth.reciprocal().numpy(), inverse_depth.numpy(), self.scale)
+
+    def inverse_depth(self, images: Tensor) -> Tensor:
+        """Predict at the training size and bring the result back to the images' own.
+
+        Args:
+            images: (N, 3, H, W) in [0, 1].
+
+        Returns:
+            (N, 1, H, W), 1/m, float32.
+        """
+        seen = resized(images.to(self.device), self.size)
+        return resized(self.module.predict_inverse_depth(seen).float(), (images.shape[-2], images.shape[-1]))
+
+
+def load(path: str | Path, device: str = "auto", trust: bool = False) -> Predictor:
+    """Load a trained network for prediction.
+
+    Args:
+        path: a run directory (its best checkpoint, else its last) or a checkpoint file.
+        device: "auto" takes a GPU if there is one.
+        trust: build classes from outside this package that the checkpoint names.
+
+    Raises:
+        CheckpointError: it cannot be read or does not fit.
+        ConfigError: there is no such device.
+    """
+    place = device_named(device)
+    loaded = load_checkpoint(Path(path), trust=trust)
+    height, width = loaded.record["size"]
+    module: nn.Module = loaded.module.eval().to(place)
+    return Predictor(module, (height, width), loaded.record["scale"]["kind"], place)  # type: ignore[arg-type]
+
+
+def device_named(name: str) -> torch.device:
+    """The device of that name, proven to exist.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"there is no device {name}, in --device; use cpu or leave it out") from error
+
+
+def resized(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, C, *size), bilinear; made smaller, every pixel takes part (no aliasing)."""
+    if (values.shape[-2], values.shape[-1]) == size:
+        return values
+    return F.interpolate(values, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def is_stack(image: ImageLike) -> bool:
+    """Whether this holds several images, not one."""
+    return not isinstance(image, Image.Image) and image.ndim == 4
+
+
+def rgb_from(image: ImageLike) -> Tensor:
+    """One image or several as (N, 3, H, W) float32 RGB in [0, 1]; see Predictor.predict."""
+    if isinstance(image, Image.Image):
+        image = np.asarray(image.convert("RGB"))
+    if isinstance(image, np.ndarray):
+        values = torch.from_numpy(np.ascontiguousarray(image))
+        values = values[..., None].expand(-1, -1, 3) if values.ndim == 2 else values
+        values = values.movedim(-1, -3) if values.ndim in (3, 4) else values
+    else:
+        values = image
+    if values.ndim not in (3, 4) or values.shape[-3] != 3 or not values.numel():
+        raise DataError(
+            f"not an image: shape {tuple(image.shape)}; give (H, W, 3) arrays or (3, H, W) tensors"
+        )
+    whole = not values.is_floating_point()
+    values = (values[None] if values.ndim == 3 else values).float() / (255 if whole else 1)
+    if not bool((values >= 0).all() and (values <= 1).all()):
+        raise DataError("image values outside [0, 1] (or 0 to 255 for whole numbers); rescale them")
+    return values
