@@ -11,7 +11,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from selfsup_depth.evaluation.depth_metrics import DepthMetrics
-from selfsup_depth.evaluation.protocols import find_protocol
+from selfsup_depth.evaluation.protocols import protocol_named
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.modules.jitter import apply_jitter
 from selfsup_depth.modules.optimization import Optimization
@@ -32,8 +32,12 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         super().__init__()
         self.depth_net = depth_net
         self.losses = nn.ModuleDict(losses)
-        self.validation_metrics = DepthMetrics(find_protocol(protocol))
+        self.validation_metrics = DepthMetrics(protocol_named(protocol))
         self.optimization = Optimization()
+
+    def arrange(self, batch: Batch) -> Batch:
+        """The batch as this module trains on it; `estimate` and `objective` take what this returns."""
+        return batch
 
     @abc.abstractmethod
     def estimate(self, batch: Batch) -> list[DepthEstimate]:
@@ -49,6 +53,7 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         return {name: term for name, term in self.losses.items() if isinstance(term, LossTerm)}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        batch = self.arrange(batch)
         values = self.objective(batch, self.estimate(batch))
         total = torch.stack(list(values.values())).sum()
         self.log_dict({f"loss/{name}": value.detach() for name, value in values.items()})

@@ -45,16 +45,16 @@ class LeftRight(SelfSupervisedDepth):
             raise ConfigError("LeftRight needs two outputs, in model.depth_net; set num_outputs: 2")
         self.pyramid = pyramid
 
+    def arrange(self, batch: Batch) -> Batch:
+        return with_target_on_the_left(batch)
+
     def estimate(self, batch: Batch) -> list[DepthEstimate]:
         """The left view's estimates; those of the right are the other half of the objective."""
-        pair = with_target_on_the_left(batch)
-        predicted = self.depth_net(as_networks_see(pair).target.image)
-        return self._estimates(pair, predicted)
+        return self._estimates(batch, self.depth_net(as_networks_see(batch).target.image))
 
     def objective(self, batch: Batch, estimates: list[DepthEstimate]) -> dict[str, Tensor]:
-        left = with_target_on_the_left(batch)
-        right = other_way_round(left)
-        from_left = super().objective(left, estimates)
+        right = other_way_round(batch)
+        from_left = super().objective(batch, estimates)
         predicted = [torch.cat([e.source_inverse_depths[0], e.inverse_depth], dim=1) for e in estimates]
         from_right = super().objective(right, self._estimates(right, predicted))
         return {name: from_left[name] + from_right[name] for name in from_left}

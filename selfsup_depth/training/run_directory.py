@@ -1,0 +1,139 @@
+"""The folder of a run: who may write there, and what lies in it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import shutil
+import socket
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from selfsup_depth.errors import ConfigError, RunInUseError, StorageError
+
+CONFIG = "config.yaml"
+LOCK = "run.lock"
+PACKAGES = ("selfsup-depth", "torch", "pytorch-lightning", "kornia", "numpy", "pillow", "torchmetrics")
+
+
+class RunDirectory:
+    """The folder of one run, held by this process until it ends.
+
+    config.yaml, environment.json, metrics.csv, evaluation.json, TensorBoard events,
+    checkpoints/ and pictures/.
+
+    Args:
+        path: where it is or will be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def pictures(self) -> Path:
+        return self.path / "pictures"
+
+    @property
+    def config(self) -> Path:
+        return self.path / CONFIG
+
+    def create(self, overwrite: bool) -> None:
+        """Make the folder of a new run and hold it.
+
+        Args:
+            overwrite: remove an earlier run found there.
+
+        Raises:
+            ConfigError: something is there already.
+            StorageError: the place cannot be written to.
+            RunInUseError: another process holds it.
+        """
+        occupied = self.path.is_file() or (self.path.is_dir() and any(self._other_than_lock()))
+        if occupied and not self.config.is_file():
+            raise ConfigError(f"something other than a run exists, in {self.path}; choose another --run")
+        if occupied and not overwrite:
+            raise ConfigError(f"a run exists already, in {self.path}; use --resume, --overwrite or another --run")
+        self.hold()
+        for entry in self._other_than_lock():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        self.pictures.mkdir()
+        self.checkpoints.mkdir()
+
+    def hold(self) -> None:
+        """Keep other processes out until this one ends.
+
+        Raises:
+            StorageError: the place cannot be written to.
+            RunInUseError: another process holds it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / LOCK).open("a+")
+        except OSError as error:
+            reason = error.strerror
+            raise StorageError(f"the run cannot be written ({reason}), in {self.path}; choose another --run") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            raise RunInUseError(f"{holder} is training, in {self.path}; wait for it or choose another --run") from None
+        self._lock.truncate(0)
+        self._lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        self._lock.flush()
+
+    def record(self, config: dict[str, Any]) -> None:
+        """Write what is needed to repeat the run: its whole configuration, and the versions."""
+        write_text(self.config, yaml.safe_dump(config, sort_keys=False, width=110))
+        write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+
+    def _other_than_lock(self) -> list[Path]:
+        return [entry for entry in self.path.iterdir() if entry.name != LOCK]
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine of this process."""
+    return {
+        "versions": versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "command": sys.argv,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide what is computed."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or none.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"cannot write ({error.strerror}), in {path}; free space or choose another folder") from None

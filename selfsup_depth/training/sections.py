@@ -1,0 +1,40 @@
+"""The top-level keys of a training configuration, and the class whose constructor is each one's schema."""
+
+from __future__ import annotations
+
+from pytorch_lightning import Trainer
+
+from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.modules.optimization import Optimization
+from selfsup_depth.modules.view_synthesis import ViewSynthesis
+from selfsup_depth.training.configuration import Section
+
+# What a run decides by itself: where it writes and what is done at which step.
+SET_BY_THE_RUN = frozenset(
+    {
+        "logger",
+        "callbacks",
+        "default_root_dir",
+        "enable_checkpointing",
+        "enable_progress_bar",
+        "enable_model_summary",
+        "gradient_clip_val",
+        "gradient_clip_algorithm",
+        "use_distributed_sampler",
+        "reload_dataloaders_every_n_epochs",
+        "model_registry",
+        "plugins",
+        "profiler",
+    }
+)
+
+MODEL = Section(SelfSupervisedDepth, default=ViewSynthesis)
+
+SECTIONS = {
+    "model": MODEL,
+    "data": Section(DepthDataModule),
+    "optimizer": Section(Optimization),
+    "trainer": Section(Trainer, skip=SET_BY_THE_RUN, built=False),
+    "seed": Section(int, value=0),
+}
