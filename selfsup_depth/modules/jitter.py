@@ -16,7 +16,8 @@ from selfsup_depth.structures import ColourJitter
 
 # NTSC's YIQ from RGB. Its first row is the luma of ITU-R BT.601, as Pillow and torchvision use it.
 _YIQ_FROM_RGB = [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]]
-_QUARTER_TURN_OF_IQ = [[0.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]
+# From red towards yellow, the sense in which HSV counts its hue, is from I towards -Q.
+_QUARTER_TURN_OF_IQ = [[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]
 
 
 def apply_jitter(image: Tensor, jitter: ColourJitter) -> Tensor:
@@ -45,12 +46,13 @@ def apply_jitter(image: Tensor, jitter: ColourJitter) -> Tensor:
 def _colour_matrix(jitter: ColourJitter, like: Tensor) -> Tensor:
     """(B, 3, 3) RGB from RGB: grey is scaled, the chroma around it scaled and turned."""
     yiq_from_rgb = torch.tensor(_YIQ_FROM_RGB, dtype=torch.float64)
-    turned = torch.linalg.solve(yiq_from_rgb, torch.tensor(_QUARTER_TURN_OF_IQ).double() @ yiq_from_rgb)
-    quarter_turn = turned.to(like)  # of the chroma, in RGB
+    turn_of_iq = torch.tensor(_QUARTER_TURN_OF_IQ, dtype=torch.float64)
+    quarter_turn = torch.linalg.solve(yiq_from_rgb, turn_of_iq @ yiq_from_rgb).to(like)  # of RGB
     luma = like.new_tensor(_YIQ_FROM_RGB[0]).expand(3, 3)
     chroma = torch.eye(3, dtype=like.dtype, device=like.device) - luma
     scale, saturation, hue = (
         values.to(like)[:, None, None]
         for values in (jitter.brightness * jitter.contrast, jitter.saturation, 2 * math.pi * jitter.hue)
     )
-    return scale * (luma + saturation * (hue.cos() * chroma + hue.sin() * quarter_turn))
+    matrix: Tensor = scale * (luma + saturation * (hue.cos() * chroma + hue.sin() * quarter_turn))
+    return matrix
