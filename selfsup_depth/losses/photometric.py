@@ -1,0 +1,158 @@
+"""Photometric error of the syntheses (Godard et al., "Unsupervised monocular depth estimation with
+left-right consistency", 2017; the minimum over sources, the auto-mask and the full-resolution pyramid:
+Godard et al., "Digging into self-supervised monocular depth estimation", 2019).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from selfsup_depth.errors import ConfigError
+from selfsup_depth.geometry.precision import at_least_float32
+from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.ssim import WindowStatistics, ssim_dissimilarity, window_statistics
+from selfsup_depth.structures import Batch, DepthEstimate
+
+
+class PerPixel(NamedTuple):
+    """The photometric error before its mean.
+
+    error: (B, 1, h, w) what enters the mean.
+    kept: (B, 1, h, w) bool, true where a synthesis supplies it and so learns from it; false where
+        the unmoved source explains the pixel as well, or where no source shows the point.
+    """
+
+    error: Tensor
+    kept: Tensor
+
+
+class _Reference(NamedTuple):
+    """The target at one size, and how badly the unmoved sources explain it, (B, 1, h, w) or absent."""
+
+    target: WindowStatistics
+    unmoved: Tensor | None
+
+
+class Photometric(LossTerm):
+    """Photometric error of the syntheses, least over the sources, averaged over the levels.
+
+    Args:
+        weight: factor in the weighted sum.
+        ssim_weight: share of structural dissimilarity, the rest is absolute difference.
+        window: side of the SSIM window in pixels, odd.
+        per_pixel_minimum: keep each pixel's best source; false averages over the sources.
+        auto_mask: where the unmoved source explains a pixel at least as well, count its error
+            instead, from which nothing is learned: such pixels do not move relative to the camera.
+        padding: what a point that its source does not show is compared with. "border": the nearest
+            colours of the source's border, as published. "masked": nothing; the other sources (and
+            with auto_mask the unmoved one) decide, and where there are none the border's error
+            stands without gradient, so that moving everything out of the picture gains nothing.
+    """
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        ssim_weight: float = 0.85,
+        window: int = 3,
+        per_pixel_minimum: bool = True,
+        auto_mask: bool = True,
+        padding: Literal["border", "masked"] = "masked",
+    ) -> None:
+        super().__init__(weight)
+        self.ssim_weight = ssim_weight
+        self.window = window
+        self.per_pixel_minimum = per_pixel_minimum
+        self.auto_mask = auto_mask
+        self.padding = padding
+
+    def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
+        """Mean over pixels and levels; see LossTerm.
+
+        Raises:
+            ConfigError: there is no source to synthesize the target from.
+        """
+        if not estimates[0].syntheses:
+            raise ConfigError(
+                "no source views for the photometric error, in data; set data.video or data.stereo"
+            )
+        references: dict[torch.Size, _Reference] = {}
+        means = []
+        for estimate in estimates:
+            size = estimate.syntheses[0].image.shape[-2:]
+            # Syntheses at full resolution share one reference over all levels.
+            if size not in references:
+                references[size] = self._reference(batch, estimate)
+            means.append(self._per_pixel(references[size], estimate).error.mean())
+        return torch.stack(means).mean()
+
+    def per_pixel(self, batch: Batch, estimate: DepthEstimate) -> PerPixel:
+        """The error of one level before its mean, for pictures."""
+        return self._per_pixel(self._reference(batch, estimate), estimate)
+
+    def _reference(self, batch: Batch, estimate: DepthEstimate) -> _Reference:
+        size = estimate.syntheses[0].image.shape[-2:]
+        target = window_statistics(resize_by_area(batch.target.image, size), self.window)
+        if not self.auto_mask:
+            return _Reference(target, None)
+        with torch.no_grad():
+            errors = [self._error(synthesis.source, target) for synthesis in estimate.syntheses]
+            return _Reference(target, self._over_sources(torch.cat(errors, dim=1)))
+
+    def _per_pixel(self, reference: _Reference, estimate: DepthEstimate) -> PerPixel:
+        syntheses = estimate.syntheses
+        errors = torch.cat([self._error(synthesis.image, reference.target) for synthesis in syntheses], dim=1)
+        seen = torch.ones_like(errors[:, :1], dtype=torch.bool)
+        counted = None
+        if self.padding == "masked":
+            shown = torch.cat([synthesis.valid for synthesis in syntheses], dim=1)
+            seen = shown.any(dim=1, keepdim=True)
+            counted = shown | ~seen
+        error = self._over_sources(errors, counted)
+        if reference.unmoved is None:
+            return PerPixel(torch.where(seen, error, error.detach()), seen)
+        # Equality goes to the unmoved source: a fixed rule, so that runs repeat.
+        kept = seen & (error < reference.unmoved)
+        return PerPixel(torch.where(kept, error, reference.unmoved), kept)
+
+    def _error(self, image: Tensor, target: WindowStatistics) -> Tensor:
+        return photometric_error(image, target, self.ssim_weight, self.window)
+
+    def _over_sources(self, errors: Tensor, counted: Tensor | None = None) -> Tensor:
+        """Least or mean over dim 1 of (B, S, h, w), of those that count (absent: all)."""
+        if self.per_pixel_minimum:
+            candidates = errors if counted is None else errors.masked_fill(~counted, torch.inf)
+            return candidates.amin(dim=1, keepdim=True)
+        if counted is None:
+            return errors.mean(dim=1, keepdim=True)
+        return errors.masked_fill(~counted, 0).sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True)
+
+
+def photometric_error(
+    x: Tensor, y: Tensor | WindowStatistics, ssim_weight: float = 0.85, window: int = 3
+) -> Tensor:
+    """Weighted mean of structural dissimilarity and absolute difference, per pixel.
+
+    Args:
+        x: (B, 3, H, W) in [0, 1].
+        y: (B, 3, H, W) in [0, 1], or its statistics for the same window.
+        ssim_weight: share of structural dissimilarity, in [0, 1].
+        window: side of the SSIM window in pixels, odd.
+
+    Returns:
+        (B, 1, H, W), 0 where the images are equal.
+    """
+    image = y.image if isinstance(y, WindowStatistics) else y
+    difference = (at_least_float32(x) - at_least_float32(image)).abs().mean(1, keepdim=True)
+    if ssim_weight == 0:
+        return difference
+    structure = ssim_dissimilarity(x, y, window).mean(1, keepdim=True)
+    return ssim_weight * structure + (1 - ssim_weight) * difference
+
+
+def resize_by_area(image: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    """Reduce (B, C, H, W) to (B, C, *size) by the mean of each pixel's area."""
+    return image if image.shape[-2:] == size else F.interpolate(image, size=tuple(size), mode="area")

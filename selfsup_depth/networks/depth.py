@@ -1,0 +1,176 @@
+"""Depth network: a U-Net with four heads (Ronneberger et al., "U-Net", 2015; in this form Godard et
+al., "Digging into self-supervised monocular depth estimation", 2019).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from selfsup_depth.errors import ConfigError
+from selfsup_depth.geometry.inverse_depth import inverse_depth_from_sigmoid, sigmoid_from_inverse_depth
+from selfsup_depth.geometry.precision import at_least_float32, full_precision
+from selfsup_depth.networks.encoder import Norm, ResNetEncoder, scaled_channels
+
+# Sizes that the encoder halves five times without remainder.
+SIZE_MULTIPLE = 32
+
+NUM_LEVELS = 4
+
+# Channels of the decoder at 1/1, 1/2, 1/4, 1/8 and 1/16 of the image, at width 1.
+DECODER_CHANNELS = (16, 32, 64, 128, 256)
+
+# Spread of the head's first weights where a first depth is asked for: small beside its bias.
+HEAD_SPREAD = 1e-3
+
+
+class ReflectedConv3x3(nn.Conv2d):
+    """3x3 convolution that continues the image by reflection; a single row or column by repetition."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, in_channels, h, w) to (B, out_channels, h, w)."""
+        mode = "reflect" if min(input.shape[-2:]) > 1 else "replicate"
+        return super().forward(F.pad(input, [1] * 4, mode=mode))
+
+
+class ConvBlock(nn.Module):
+    """3x3 convolution over reflected borders, then ELU."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = ReflectedConv3x3(in_channels, out_channels)
+        self.elu = nn.ELU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, h, w) to (B, out_channels, h, w)."""
+        return self.elu(self.conv(x))  # type: ignore[no-any-return]
+
+
+class DepthDecoder(nn.Module):
+    """From five feature maps to four maps of activations, doubling the size at each step.
+
+    Args:
+        encoder_channels: channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32.
+        width: factor on the number of channels.
+        num_outputs: channels of each map.
+    """
+
+    def __init__(self, encoder_channels: list[int], width: float, num_outputs: int) -> None:
+        super().__init__()
+        channels = [scaled_channels(c, width) for c in DECODER_CHANNELS]
+        below = [*channels[1:], encoder_channels[-1]]
+        skipped = [0, *encoder_channels[:-1]]
+        self.reduce = nn.ModuleList(ConvBlock(b, c) for b, c in zip(below, channels, strict=True))
+        self.merge = nn.ModuleList(ConvBlock(c + s, c) for c, s in zip(channels, skipped, strict=True))
+        self.heads = nn.ModuleList(ReflectedConv3x3(c, num_outputs) for c in channels[:NUM_LEVELS])
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        """Activations (B, num_outputs, h, w) before the sigmoid, finest first."""
+        x = features[-1]
+        outputs: list[Tensor] = []
+        for level in reversed(range(len(self.merge))):
+            x = F.interpolate(self.reduce[level](x), scale_factor=2, mode="nearest")
+            if level > 0:
+                x = torch.cat([x, features[level - 1]], dim=1)
+            x = self.merge[level](x)
+            if level < NUM_LEVELS:
+                outputs.insert(0, self.heads[level](x))
+        return outputs
+
+
+class DepthNet(nn.Module):
+    """Inverse depth of one image at four levels.
+
+    `first_depth` is what the untrained network says, also where none was asked for.
+
+    Args:
+        num_layers: of the ResNet encoder: 18, 34 or 50.
+        width: factor on the number of channels; below 1 for a small network.
+        norm: "batch", as published, or "group" for small batches.
+        min_depth: nearest depth that can be said, metres.
+        max_depth: farthest depth that can be said, metres.
+        first_depth: what the untrained network says everywhere, metres; near the data's median,
+            learning begins at the first step. None starts as published, at about 2 * min_depth.
+        num_outputs: 1; or 2 for the target's map and the other camera's (Monodepth).
+        coordinates: show the network each pixel's place in the image; small networks need it.
+        weights: ImageNet weights for the encoder in torchvision's format, or None.
+
+    Raises:
+        ConfigError: impossible depths or number of layers.
+        CheckpointError: the weights cannot be read or do not fit.
+    """
+
+    def __init__(
+        self,
+        num_layers: int = 18,
+        width: float = 1.0,
+        norm: Norm = "batch",
+        min_depth: float = 0.1,
+        max_depth: float = 100.0,
+        first_depth: float | None = None,
+        num_outputs: int = 1,
+        coordinates: bool = False,
+        weights: Path | None = None,
+    ) -> None:
+        super().__init__()
+        check_depths(min_depth, max_depth, first_depth)
+        self.min_depth = min_depth
+        self.max_depth = max_depth
+        self.num_outputs = num_outputs
+        # A sigmoid of zero says the middle of the range of inverse depths.
+        self.first_depth = first_depth if first_depth is not None else 2 / (1 / min_depth + 1 / max_depth)
+        self.encoder = ResNetEncoder(num_layers, width, norm, coordinates=coordinates, weights=weights)
+        self.decoder = DepthDecoder(self.encoder.num_channels, width, num_outputs)
+        if first_depth is not None:
+            self._say_first(first_depth)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Inverse depth in 1/m at 1/1, 1/2, 1/4 and 1/8 of the size, each (B, num_outputs, h, w).
+
+        Args:
+            image: (B, 3, H, W) RGB in [0, 1], H and W multiples of 32.
+
+        Raises:
+            ValueError: the size is no multiple of 32.
+        """
+        check_size(image)
+        activations = self.decoder(self.encoder(image))
+        with full_precision(image):
+            sigmoids = [torch.sigmoid(at_least_float32(activation)) for activation in activations]
+            return [inverse_depth_from_sigmoid(s, self.min_depth, self.max_depth) for s in sigmoids]
+
+    def _say_first(self, depth: float) -> None:
+        share = sigmoid_from_inverse_depth(1 / depth, self.min_depth, self.max_depth)
+        for head in self.decoder.heads:
+            assert isinstance(head, ReflectedConv3x3)
+            assert head.bias is not None
+            nn.init.normal_(head.weight, std=HEAD_SPREAD)
+            nn.init.constant_(head.bias, math.log(share / (1 - share)))
+
+
+def check_depths(min_depth: float, max_depth: float, first_depth: float | None) -> None:
+    """Refuse a range of depths that is none, or a first depth outside it."""
+    if not 0 < min_depth < max_depth:
+        raise ConfigError(f"no depths from {min_depth} to {max_depth} m, in min_depth; use 0 < min < max")
+    if first_depth is not None and not min_depth < first_depth < max_depth:
+        raise ConfigError(
+            f"first depth {first_depth} m, in first_depth; use one between {min_depth} and {max_depth} m"
+        )
+
+
+def check_size(image: Tensor) -> None:
+    """Refuse images whose size cannot be halved five times."""
+    height, width = image.shape[-2:]
+    if height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
+        nearest = [max(1, round(side / SIZE_MULTIPLE)) * SIZE_MULTIPLE for side in (height, width)]
+        raise ValueError(
+            f"height {height} and width {width} must be multiples of {SIZE_MULTIPLE}; "
+            f"the nearest are {nearest[0]} and {nearest[1]}"
+        )
