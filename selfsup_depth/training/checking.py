@@ -19,6 +19,7 @@ from selfsup_depth.training.constructors import (
     Option,
     alternatives,
     component_class,
+    component_inside,
     find_class,
     known_classes,
     options_of,
@@ -80,12 +81,11 @@ class Checker:
         names_class = isinstance(given, str) and str not in alternatives(hint)
         if cls is not None and (isinstance(given, dict) or names_class):
             return self.component(cls, given, path)
-        inner = typing.get_args(hint)
-        if inner and component_class(inner[-1]) is not None:
-            if typing.get_origin(hint) is dict and isinstance(given, dict):
-                return {key: self.value(inner[-1], item, (*path, key)) for key, item in given.items()}
-            if typing.get_origin(hint) is list and isinstance(given, list):
-                return [self.value(inner[0], item, (*path, str(i))) for i, item in enumerate(given)]
+        inner = component_inside(hint)
+        if inner is not None and isinstance(given, dict):
+            return {key: self.value(inner, item, (*path, key)) for key, item in given.items()}
+        if inner is not None and isinstance(given, list):
+            return [self.value(inner, item, (*path, str(index))) for index, item in enumerate(given)]
         return self._leaf(hint, given, path)
 
     def refuse_unknown(self, path: KeyPath, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:

@@ -64,6 +64,12 @@ def component_class(hint: Any) -> type | None:
     return None
 
 
+def component_inside(hint: Any) -> type | None:
+    """The class whose instances a list or dictionary takes, None where it takes plain values."""
+    inner = typing.get_args(hint)
+    return component_class(inner[-1]) if inner and typing.get_origin(hint) in (dict, list) else None
+
+
 def type_name(hint: Any) -> str:
     """A type as a reader of an error message would write it."""
     if len(alternatives(hint)) > 1:

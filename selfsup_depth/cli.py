@@ -1,0 +1,104 @@
+"""The command line: which command runs, and what its end means.
+
+Nothing heavy is imported until a command runs, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import NamedTuple
+
+from selfsup_depth import __version__
+from selfsup_depth.console import console
+from selfsup_depth.errors import ConfigError, SelfsupDepthError
+from selfsup_depth.suggestions import did_you_mean
+
+PROGRAM = "selfsup-depth"
+BUG = 70
+
+
+class Command(NamedTuple):
+    """A module with `run(arguments)`, and what it does in a line."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "train": Command("selfsup_depth.commands.train", "train a depth network on stereo, on video, or on both"),
+    "evaluate": Command("selfsup_depth.commands.evaluate", "compare predicted depth with measured depth"),
+    "predict": Command("selfsup_depth.commands.predict", "predict depth for an image or a folder of images"),
+    "data": Command("selfsup_depth.commands.data", "make data to train on"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code.
+
+    0 done, 2 usage or configuration, 3 data, 4 checkpoint, 5 numeric, 6 storage, 7 run
+    directory in use, 130 interrupted, 143 terminated, 70 a bug.
+
+    Args:
+        arguments: after the program's name; those of this process if absent.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given or os.environ.get("SELFSUP_DEPTH_DEBUG", "") not in ("", "0")
+    with console(quiet=not debug):
+        try:
+            dispatch([argument for argument in given if argument != "--debug"])
+        except SelfsupDepthError as error:
+            return _refuse(str(error), error.exit_code, debug)
+        except KeyboardInterrupt:
+            return 130
+        except SystemExit as ending:
+            return ending.code if isinstance(ending.code, int) else 0 if ending.code is None else BUG
+        except Exception as error:
+            what = f"bug, {type(error).__name__}: {error or 'no message'}"
+            return _refuse(f"{what}; run it again with --debug and report what it prints", BUG, debug)
+    return 0
+
+
+def dispatch(arguments: list[str]) -> None:
+    """Run the command that the first argument names.
+
+    Raises:
+        ConfigError: there is no such command.
+    """
+    first, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if first in ("-h", "--help", "help"):
+        print(usage())
+    elif first == "--version":
+        print(f"{PROGRAM} {__version__}")
+    elif first in COMMANDS:
+        importlib.import_module(COMMANDS[first].module).run(rest)
+    else:
+        raise ConfigError(f"no command named {first}; {did_you_mean(first, COMMANDS)}")
+
+
+def usage() -> str:
+    """What --help prints."""
+    commands = "\n".join(f"  {name:<10}{command.summary}" for name, command in COMMANDS.items())
+    return f"""usage: {PROGRAM} COMMAND [OPTION ...]
+
+Depth from rectified stereo pairs and video, learned without measured depth.
+
+commands:
+{commands}
+
+  {PROGRAM} COMMAND --help   what a command takes
+  {PROGRAM} --version        which version this is
+  --debug                      with any command: the traceback of an error, and every library's messages
+
+first steps:
+  {PROGRAM} train --config conf/demo.yaml --run runs/demo"""
+
+
+def _refuse(message: str, exit_code: int, debug: bool) -> int:
+    """Say in one line what went wrong."""
+    if debug:
+        traceback.print_exc()
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code

@@ -1,0 +1,69 @@
+"""What a command's process says and hears: our messages, not every library's; signals as exits."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import threading
+import types
+import warnings
+from collections.abc import Iterator
+
+_OURS = "selfsup_depth"
+# A hang-up ends a run as a termination does.
+_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
+
+
+@contextlib.contextmanager
+def console(quiet: bool) -> Iterator[None]:
+    """Behave as a command does while the context lasts.
+
+    Args:
+        quiet: hide warnings and notices of other libraries (advice on worker counts, on
+            hardware, on what they will deprecate) that the reader can do nothing about.
+    """
+    with _signals_exit(), _logs_to_stderr(quiet), warnings.catch_warnings():
+        if quiet:
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("default", module=_OURS)
+        yield
+
+
+@contextlib.contextmanager
+def _signals_exit() -> Iterator[None]:
+    """Leave by SystemExit on a signal, through every `finally`, with the signal's exit code."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: types.FrameType | None) -> None:
+        sys.exit(_EXIT_CODES[signal.Signals(number)])
+
+    before = {number: signal.signal(number, leave) for number in _EXIT_CODES}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _logs_to_stderr(quiet: bool) -> Iterator[None]:
+    """Our notices as plain lines; of other libraries only errors, all of them if not quiet."""
+    handlers = {name: logging.StreamHandler(sys.stderr) for name in (_OURS, "")}
+    handlers[""].addFilter(lambda record: not record.name.startswith(_OURS))
+    handlers[""].setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    handlers[""].setLevel(logging.ERROR if quiet else logging.INFO)
+    ours = logging.getLogger(_OURS)
+    level = ours.level
+    ours.setLevel(logging.INFO)
+    for name, handler in handlers.items():
+        logging.getLogger(name).addHandler(handler)
+    try:
+        yield
+    finally:
+        for name, handler in handlers.items():
+            logging.getLogger(name).removeHandler(handler)
+        ours.setLevel(level)
