@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from scenes import shared
 
 from selfsup_depth.data import two_view_motion as module
 from selfsup_depth.data.two_view_geometry import (
@@ -25,7 +25,6 @@ from selfsup_depth.errors import DataError
 K = np.array([[300.0, 0, 199.5], [0, 310.0, 119.5], [0, 0, 1]])
 HEIGHT, WIDTH = 240, 400
 SETTINGS = MotionSettings()
-SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 # The planes n . X = d of a room, metres, and two directions along each: floor, back, left, right.
 ROOM = [
@@ -286,9 +285,7 @@ def test_images_of_different_size_are_refused(pairs, first):
 
 @pytest.fixture(scope="module")
 def kitti_odometry() -> tuple[list[ImagePair], np.ndarray]:
-    root = SHARED / "kitti_odometry_06"
-    if not root.is_dir():
-        pytest.skip(f"KITTI odometry clip absent ({root})")
+    root = shared("data/kitti_odometry_06")
     P0 = np.array((root / "sequences/06/calib.txt").read_text().split()[1:13], float).reshape(3, 4)
     poses = np.tile(np.eye(4), (51, 1, 1))
     poses[:, :3] = np.loadtxt(root / "poses/06.txt").reshape(-1, 3, 4)
@@ -313,9 +310,7 @@ def test_kitti_odometry_agrees_with_its_poses(kitti_odometry):
 
 def test_kitti_raw_drives_straight_ahead():
     """Measured on all 84 pairs: median depth 35 |t|, mean direction (0.01, -0.01, -1.00)."""
-    drive = SHARED / "kitti_raw_0013/2011_09_26/2011_09_26_drive_0013_sync/image_02/data"
-    if not drive.is_dir():
-        pytest.skip(f"KITTI raw clip absent ({drive})")
+    drive = shared("data/kitti_raw_0013/2011_09_26/2011_09_26_drive_0013_sync/image_02/data")
     camera = np.array([[721.5377, 0, 609.5593], [0, 721.5377, 172.854], [0, 0, 1]])
     files = sorted(drive.iterdir())
     motions = pair_motions(
