@@ -16,10 +16,10 @@ from functools import lru_cache
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from selfsup_depth.data.images import read_rgb
 from selfsup_depth.data.two_view_geometry import (
     Array,
     Grey,
@@ -146,12 +146,7 @@ def _computed(pairs: list[ImagePair], settings: MotionSettings, progress: bool) 
 
 
 def _read_grey(path: Path) -> Grey:
-    # Not turned by its EXIF tag: K is of the pixels as stored.
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise DataError(f"image cannot be read, in {path}; restore the file")
-    grey: Grey = image.astype(np.uint8, copy=False)
-    return grey
+    return np.array(read_rgb(path).convert("L"))
 
 
 def _read(cache: Path | None) -> dict[str, TwoViewMotion]:
