@@ -68,7 +68,8 @@ def _section_help(name: str, section: Section) -> str:
     if cls.__module__.startswith(_PACKAGE):
         return f"{name}: {class_help(cls, f'--{name}.', section.skip)}"
     names = ", ".join(option for option in options_of(cls) if option not in section.skip)
-    heading = f"{name}: options of {cls.__module__.split('.')[0]}'s {cls.__name__}, --{name}.OPTION; --help {name} explains them"
+    origin = f"{cls.__module__.split('.')[0]}'s {cls.__name__}"
+    heading = f"{name}: arguments of {origin}, as --{name}.OPTION (--help {name} explains them)"
     return "\n".join([heading, _wrapped(names, 2)])
 
 

@@ -1,0 +1,47 @@
+# Each goal makes the environment it needs; on a fresh machine `make train` or `make test` is
+# the only command. PYTHON=python3.12 make ... chooses the interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Each line of installation is held to the tested versions, or a newer torch slips in.
+INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
+
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint benchmark clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+train: $(INSTALLED)  ## train on the synthetic drive, in minutes on a CPU: runs/demo
+	$(BIN)/selfsup-depth train --config conf/demo.yaml --run runs/demo --overwrite
+
+test: lint  ## everything that must hold: ruff, mypy, pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(INSTALLED_DEV)  ## ruff and mypy alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(INSTALLED_DEV)  ## speed of the parts, in benchmarks/
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what was made: environment, caches, runs stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# A stamp is written when all before it went well, so an interrupted installation is repeated.
+$(VENV)/.created:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(INSTALLED): $(VENV)/.created setup.cfg pyproject.toml constraints.txt
+	$(INSTALL) -e .
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	$(INSTALL) -e '.[dev]'
+	@touch $@
