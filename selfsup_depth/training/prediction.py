@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from selfsup_depth.data.transforms import Framing
 from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.training.checkpoint import load_checkpoint
 
@@ -61,35 +63,38 @@ class Predictor:
         self.scale: Scale = scale
         self.device = torch.device(device)
 
-    @torch.inference_mode()
     def predict(self, image: ImageLike, K: NDArray[Any] | Tensor | None = None) -> Prediction:
         """Depth of one image or of a stack of images of one size.
 
         Args:
             image: a PIL image; an array (H, W), (H, W, 3) or (N, H, W, 3); or a tensor
                 (3, H, W) or (N, 3, H, W). Whole numbers are 0 to 255, others 0 to 1. RGB.
+                However the same picture is given, its depth is the same.
             K: (3, 3) intrinsics of the image. The networks so far do not look at it: their
                 metres hold for the field of view that they were trained on.
 
         Raises:
             DataError: this is not an image.
         """
-        images = rgb_from(image)
-        maps = self.inverse_depth(images)[:, 0].cpu()
+        maps = self.inverse_depth(pictures_from(image)).cpu()
         inverse_depth = maps if is_stack(image) else maps[0]
         return Prediction(inverse_depth.reciprocal().numpy(), inverse_depth.numpy(), self.scale)
 
-    def inverse_depth(self, images: Tensor) -> Tensor:
-        """Predict at the training size and bring the result back to the images' own.
+    @torch.inference_mode()
+    def inverse_depth(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Predict at the training size and bring the result back to the pictures' own.
 
         Args:
-            images: (N, 3, H, W) in [0, 1].
+            pictures: RGB, all of one size.
 
         Returns:
-            (N, 1, H, W), 1/m, float32.
+            (N, H, W), 1/m, float32.
         """
-        seen = resized(images.to(self.device), self.size)
-        return resized(self.module.predict_inverse_depth(seen).float(), (images.shape[-2], images.shape[-1]))
+        framing = Framing(self.size)
+        seen = torch.stack([framing.view(picture, np.eye(3)).image for picture in pictures])
+        predicted = self.module.predict_inverse_depth(seen.to(self.device)).float()
+        own_size = (pictures[0].height, pictures[0].width)
+        return F.interpolate(predicted, own_size, mode="bilinear", align_corners=False, antialias=True)[:, 0]
 
 
 def load(path: str | Path, device: str = "auto", trust: bool = False) -> Predictor:
@@ -125,34 +130,32 @@ def device_named(name: str) -> torch.device:
         raise ConfigError(f"there is no device {name}, in --device; use cpu or leave it out") from error
 
 
-def resized(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, *size), bilinear; made smaller, every pixel takes part (no aliasing)."""
-    if (values.shape[-2], values.shape[-1]) == size:
-        return values
-    return F.interpolate(values, size, mode="bilinear", align_corners=False, antialias=True)
-
-
 def is_stack(image: ImageLike) -> bool:
     """Whether this holds several images, not one."""
     return not isinstance(image, Image.Image) and image.ndim == 4
 
 
-def rgb_from(image: ImageLike) -> Tensor:
-    """One image or several as (N, 3, H, W) float32 RGB in [0, 1]; see Predictor.predict."""
+def pictures_from(image: ImageLike) -> list[Image.Image]:
+    """One image or several as RGB pictures; see Predictor.predict.
+
+    Raises:
+        DataError: this is not an image.
+    """
     if isinstance(image, Image.Image):
-        image = np.asarray(image.convert("RGB"))
-    if isinstance(image, np.ndarray):
-        values = torch.from_numpy(np.ascontiguousarray(image))
-        values = values[..., None].expand(-1, -1, 3) if values.ndim == 2 else values
-        values = values.movedim(-1, -3) if values.ndim in (3, 4) else values
-    else:
-        values = image
-    if values.ndim not in (3, 4) or values.shape[-3] != 3 or not values.numel():
+        return [image.convert("RGB")]
+    pixels = np.asarray(
+        image.detach().cpu().movedim(-3, -1) if isinstance(image, Tensor) and image.ndim > 2 else image
+    )
+    if pixels.ndim == 2:
+        pixels = pixels[..., None].repeat(3, axis=-1)
+    if pixels.ndim not in (3, 4) or pixels.shape[-1] != 3 or not pixels.size:
         raise DataError(
             f"not an image: shape {tuple(image.shape)}; give (H, W, 3) arrays or (3, H, W) tensors"
         )
-    whole = not values.is_floating_point()
-    values = (values[None] if values.ndim == 3 else values).float() / (255 if whole else 1)
-    if not bool((values >= 0).all() and (values <= 1).all()):
-        raise DataError("image values outside [0, 1] (or 0 to 255 for whole numbers); rescale them")
-    return values
+    highest = 1 if np.issubdtype(pixels.dtype, np.floating) else 255
+    if not ((pixels >= 0) & (pixels <= highest)).all():
+        raise DataError(
+            f"image values outside 0 to {highest}; give 0 to 1 as floats or 0 to 255 as whole numbers"
+        )
+    eight_bits = (pixels * (255 / highest)).round().astype(np.uint8)
+    return [Image.fromarray(one) for one in (eight_bits if eight_bits.ndim == 4 else eight_bits[None])]
