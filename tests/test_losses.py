@@ -95,6 +95,12 @@ def test_dissimilarity_has_its_true_gradient():
     assert torch.autograd.gradcheck(lambda x: photometric_error(x, y, window=5), x)
 
 
+def test_a_second_image_that_should_learn_is_refused():
+    x = noise_like(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="exchange"):
+        ssim_dissimilarity(x, x.clone().requires_grad_())
+
+
 def test_half_precision_is_raised():
     image = 0.5 + 0.02 * noise_like(torch.zeros(1, 3, 16, 20))
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -224,6 +230,12 @@ def test_no_sources_are_refused():
     scene = wall(SIDEWAYS, TRUTH)
     with pytest.raises(ConfigError, match=r"data\.video"):
         Photometric()(Batch(scene.target, [], [], []), [estimate(scene, TRUTH, [])])
+
+
+@pytest.mark.parametrize("options", [{"ssim_weight": 1.5}, {"window": 4}, {"window": 1}])
+def test_impossible_options_are_refused(options):
+    with pytest.raises(ConfigError, match=f"in {next(iter(options))}; "):
+        Photometric(**options)
 
 
 # smoothness.py

@@ -222,7 +222,7 @@ def test_a_size_that_cannot_be_halved_is_refused_with_the_nearest():
     ],
 )
 def test_impossible_options_are_refused(options):
-    with pytest.raises(ConfigError, match=f"in {list(options)[0]}; "):  # noqa: RUF015
+    with pytest.raises(ConfigError, match=f"in {next(iter(options))}; "):
         DepthNet(width=SMALL, **options)
 
 

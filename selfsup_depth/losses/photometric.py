@@ -43,7 +43,7 @@ class Photometric(LossTerm):
     Args:
         weight: factor in the weighted sum.
         ssim_weight: share of structural dissimilarity, the rest is absolute difference.
-        window: side of the SSIM window in pixels, odd.
+        window: side of the SSIM window in pixels, odd, at least 3.
         per_pixel_minimum: keep each pixel's best source; false averages over the sources.
         auto_mask: where the unmoved source explains a pixel at least as well, count its error
             instead, from which nothing is learned: such pixels do not move relative to the camera.
@@ -51,6 +51,9 @@ class Photometric(LossTerm):
             colours of the source's border, as published. "masked": nothing; the other sources (and
             with auto_mask the unmoved one) decide, and where there are none the border's error
             stands without gradient, so that moving everything out of the picture gains nothing.
+
+    Raises:
+        ConfigError: no such share or window.
     """
 
     def __init__(
@@ -63,6 +66,10 @@ class Photometric(LossTerm):
         padding: Literal["border", "masked"] = "masked",
     ) -> None:
         super().__init__(weight)
+        if not 0 <= ssim_weight <= 1:
+            raise ConfigError(f"share {ssim_weight}, in ssim_weight; use one in 0..1")
+        if window < 3 or window % 2 == 0:
+            raise ConfigError(f"window of {window} pixels, in window; use an odd number from 3 on")
         self.ssim_weight = ssim_weight
         self.window = window
         self.per_pixel_minimum = per_pixel_minimum
@@ -140,7 +147,7 @@ def photometric_error(
         x: (B, 3, H, W) in [0, 1].
         y: (B, 3, H, W) in [0, 1], or its statistics for the same window.
         ssim_weight: share of structural dissimilarity, in [0, 1].
-        window: side of the SSIM window in pixels, odd.
+        window: side of the SSIM window in pixels, odd, at least 3.
 
     Returns:
         (B, 1, H, W), 0 where the images are equal.
