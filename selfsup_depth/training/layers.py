@@ -4,7 +4,9 @@ Mappings merge, key by key, the later over the earlier, so that a file which cha
 number of a loss term keeps the other terms; lists and single values are replaced. Within a
 class's mapping its arguments stand beside `class_path`; the longer form with `init_args`
 between them, which a run's own config.yaml has, means the same. Naming another class drops
-the arguments that were meant for the first.
+the arguments that were meant for the first. A key that ends in a question mark changes what
+an earlier file has and is ignored where it has none: an overlay can speak of a pose network
+without giving one to a method that needs none.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from selfsup_depth.resources import find_resource
 from selfsup_depth.training.yaml_file import KeyPath, parse_yaml, read_yaml
 
 CLASS, ARGUMENTS = "class_path", "init_args"
+
+# A key with this at its end changes what a lower layer has, and is ignored where it has none.
+IF_PRESENT = "?"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +84,7 @@ def _nested(path: Sequence[str], value: Any) -> dict[str, Any]:
 
 
 def _without_arguments(path: KeyPath) -> KeyPath:
-    return tuple(key for key in path if key != ARGUMENTS)
+    return tuple(str(key).removesuffix(IF_PRESENT) for key in path if key != ARGUMENTS)
 
 
 def arguments_beside_class(node: Any) -> Any:
@@ -105,8 +110,13 @@ def _merged(lower: Any, upper: Any) -> Any:
         return upper
     if CLASS in lower and CLASS in upper and not _same_class(lower[CLASS], upper[CLASS]):
         return upper
-    both = {key: _merged(lower[key], upper[key]) for key in lower.keys() & upper.keys()}
-    return {**lower, **upper, **both}
+    changes = {key.removesuffix(IF_PRESENT): value for key, value in upper.items() if _applies(key, lower)}
+    return {**lower, **{key: _merged(lower.get(key, {}), value) for key, value in changes.items()}}
+
+
+def _applies(key: Any, lower: dict[str, Any]) -> bool:
+    """Whether a key of an upper layer counts: "pose_net?" does where a lower one has a pose_net."""
+    return not str(key).endswith(IF_PRESENT) or lower.get(str(key).removesuffix(IF_PRESENT)) is not None
 
 
 def _same_class(first: Any, second: Any) -> bool:

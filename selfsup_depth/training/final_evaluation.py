@@ -1,0 +1,41 @@
+"""What a run is worth: a table of errors at its end, against a constant depth."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+from pytorch_lightning import Trainer
+
+from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
+from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.training.run_directory import RunDirectory, write_text
+
+
+def evaluate_and_report(
+    trainer: Trainer, module: SelfSupervisedDepth, data: DepthDataModule, directory: RunDirectory
+) -> None:
+    """Evaluate the last weights, write evaluation.json, print the table and where the run lies.
+
+    The last weights, not the best: the best were chosen by these very images.
+    """
+    if not trainer.is_global_zero:
+        return
+    if data.has_measured:
+        evaluation = evaluate(module, data)
+        write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), indent=2) + "\n")
+        print(f"\n{evaluation.report()}\n{data.validation_note}")
+    else:
+        print("\nno measured depth in this data: nothing to evaluate against, look at the pictures")
+    print(f"run: {directory.path} (checkpoints/last.ckpt, pictures/, metrics.csv, TensorBoard events)")
+
+
+@torch.inference_mode()
+def evaluate(module: SelfSupervisedDepth, data: DepthDataModule) -> DepthEvaluation:
+    """Errors of the module on the validation frames."""
+    module.eval()
+    evaluation = DepthEvaluation(module.validation_metrics.protocol)
+    for batch in data.val_dataloader():
+        evaluation.update(module.predict_inverse_depth(batch.view.image.to(module.device)), batch.depth)
+    return evaluation
