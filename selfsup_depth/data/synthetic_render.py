@@ -1,0 +1,130 @@
+"""Photographs and laser scans of a synthetic world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from selfsup_depth.data.synthetic_atlas import Atlas
+from selfsup_depth.data.synthetic_cast import SKY, Hits, cast
+from selfsup_depth.data.synthetic_ground import Ground
+from selfsup_depth.data.synthetic_materials import GROUNDS
+from selfsup_depth.data.synthetic_scene import Ellipsoids, Quads
+from selfsup_depth.data.synthetic_sensor import Pinhole, Rect, Scanner
+from selfsup_depth.data.synthetic_street import StreetPlan
+from selfsup_depth.data.synthetic_surfaces import surfaces
+from selfsup_depth.data.synthetic_trajectory import CAMERA_HEIGHT, Array
+
+_HAZE = np.array([0.8, 0.84, 0.88])
+_HAZE_RANGE = 400.0  # metres in which haze takes over 63 % of a colour
+
+
+@dataclass(frozen=True)
+class World:
+    """A world at one moment.
+
+    plan: measures of the street.
+    atlas: its textures.
+    ground: what it stands on.
+    quads, round_parts: what stands there.
+    sun: unit vector towards the sun.
+    movers: (n, 3) world x, z and heading of the moving objects, to shade the ground below.
+    """
+
+    plan: StreetPlan
+    atlas: Atlas
+    ground: Ground
+    quads: Quads
+    round_parts: Ellipsoids
+    sun: Array
+    movers: Array
+
+
+def photograph(camera: Pinhole, T_world_from_camera: Array, world: World) -> tuple[Tensor, Tensor, Tensor]:
+    """A picture, and what its pixels' centres see.
+
+    Returns:
+        (3, H, W) colours in [0, 1]; (H, W) inverse depth in 1/m, 0 for the sky; (H, W) number
+        of the moving object seen, 0 = what is seen stands still.
+    """
+    hits = cast(camera, T_world_from_camera, world.ground, world.quads, world.round_parts)
+    colours = _shade(hits, camera, T_world_from_camera, world)
+    mover = np.zeros(int(hits.piece.max()) + 2, np.int64)
+    stop = min(len(mover), len(GROUNDS) + len(world.quads))
+    mover[len(GROUNDS) : stop] = world.quads.mover[: max(stop - len(GROUNDS), 0)]
+    return colours.mean(dim=1), hits.inverse_length[0], torch.from_numpy(mover)[hits.piece[0].long()]
+
+
+def scan(scanner: Scanner, T_world_from_scanner: Array, world: World, most: float) -> Array:
+    """(n, 4) points x right, y down, z forward in the scanner's frame, metres, and reflectance.
+
+    most: range, metres.
+    """
+    hits = cast(scanner, T_world_from_scanner, world.ground, world.quads, world.round_parts)
+    length = 1 / hits.inverse_length[0].double()
+    rays = torch.stack([scanner.dot(axis)[0] for axis in np.eye(3)], dim=-1).double()
+    seen = length < most
+    tints = np.concatenate([np.full(len(GROUNDS), 0.3), world.quads.tint.mean(1) * 0.5, world.round_parts.tint.mean(1) * 0.3])
+    reflectance = torch.from_numpy(np.clip(tints, 0, 1))[hits.piece[0].long().clamp(min=0)]
+    return np.asarray(torch.cat([rays * length[..., None], reflectance[..., None]], dim=-1)[seen].numpy())
+
+
+def _shade(hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World) -> Tensor:
+    """(3, samples, H, W) colours of what was met."""
+    shape = hits.piece.shape
+    piece, u, v = (values.reshape(-1) for values in (hits.piece, hits.u, hits.v))
+    depth = (1 / hits.inverse_length.clamp(min=1e-4)).reshape(-1)
+    table = surfaces(world.plan, world.atlas.tiles, world.quads, world.round_parts, world.sun, T_world_from_camera[:3, 3])
+    columns = torch.from_numpy(table).index_select(0, piece.long().clamp(min=0)).unbind(1)
+    repeat_u, repeat_v, density, slant, per_level, first_row, last_level = columns[:7]
+    # A slanted piece is covered more along its slope; the samples share a pixel between them.
+    footprint = depth * (0.6 / camera.focal) * (depth * slant).clamp(min=1)
+    level = (footprint * density).clamp(min=1e-6).log2() * per_level
+    colours = world.atlas.sample(first_row, level, last_level, u * repeat_u, v * repeat_v)
+    colours *= torch.stack(columns[7:])
+    colours = colours.view(3, *shape)
+    _shade_ground(colours, hits, camera, T_world_from_camera, world)
+    haze = torch.from_numpy(_HAZE).float()[:, None, None, None]
+    colours = haze.lerp(colours, torch.exp(-depth / _HAZE_RANGE).view(shape))
+    sky = _sky(camera, T_world_from_camera, world)
+    return torch.where(hits.piece == SKY, sky, colours)
+
+
+def _shade_ground(colours: Tensor, hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World) -> None:
+    """Lay the shadows of the houses, and those right below moving cars, on the ground."""
+    rows = torch.nonzero(((hits.piece >= 0) & (hits.piece < len(GROUNDS))).any(dim=2).any(dim=0))
+    if not len(rows):
+        return
+    rect = Rect(int(rows[0]), hits.piece.shape[1], 0, hits.piece.shape[2])
+    piece = hits.piece[:, rect.top :]
+    depth = 1 / hits.inverse_length[:, rect.top :].clamp(min=1e-4)
+    x, z = (T_world_from_camera[i, 3] + camera.dot(T_world_from_camera[i, :3], rect) * depth for i in (0, 2))
+    light = world.ground.light(x, z, depth * depth * (0.6 / camera.focal / CAMERA_HEIGHT))
+    for x_mover, z_mover, heading in world.movers.tolist():
+        light = light * _below_car(x - x_mover, z - z_mover, heading)
+    colours[:, :, rect.top :] *= torch.where((piece >= 0) & (piece < len(GROUNDS)), light, 1.0)
+
+
+def _below_car(x: Tensor, z: Tensor, heading: float) -> Tensor:
+    """Soft dark rectangle below a car at the origin."""
+    cos, sin = float(np.cos(heading)), float(np.sin(heading))
+    beside = ((x * cos - z * sin).abs() - 0.6).clamp(min=0)
+    ahead = ((x * sin + z * cos).abs() - 1.7).clamp(min=0)
+    return 0.4 + 0.6 * ((beside * beside + ahead * ahead) / 0.5).clamp(max=1)
+
+
+def _sky(camera: Pinhole, T_world_from_camera: Array, world: World) -> Tensor:
+    """(3, samples, H, W) a ceiling of clouds, so far away that only turning moves it."""
+    x, y, z = (camera.dot(row) for row in T_world_from_camera[:3, :3])
+    up = (-y).clamp(min=0) + 0.12
+    u, v = (x / up * 0.16).reshape(-1), (z / up * 0.16).reshape(-1)
+    tile = world.atlas.tiles["sky"]
+    # A pixel covers 1 / focal of the ceiling straight up, and up^-2 of that towards the horizon.
+    level = (0.16 * 0.6 * tile.width / camera.focal / (up * up)).clamp(min=1e-6).log2().reshape(-1)
+    first_row, last_level = torch.tensor([float(tile.first_row), tile.levels - 1.0]).unbind()
+    colours = world.atlas.sample(first_row.expand_as(u), level, last_level.expand_as(u), u, v)
+    haze = torch.from_numpy(_HAZE).float()[:, None, None, None]
+    return haze.lerp(colours.view(3, *x.shape), ((-y) / 0.35).clamp(0, 1))
