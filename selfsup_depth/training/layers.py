@@ -12,7 +12,7 @@ without giving one to a method that needs none.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,22 @@ class Layers:
         return f", {self.origins[nearest[0]]}" if nearest else ""
 
 
-def stack_layers(files: Iterable[str | Path], flags: Iterable[tuple[str, str]] = ()) -> Layers:
+def stack_layers(
+    files: Iterable[str | Path],
+    flags: Iterable[tuple[str, str]] = (),
+    base: Mapping[str, Any] | None = None,
+) -> Layers:
     """Read configuration files and lay flags over them.
 
     Args:
         files: paths or names inside conf/, each laid over those before.
         flags: dotted key and text of each --KEY VALUE, laid over the files.
+        base: what lies under the files: a recorded configuration.
 
     Raises:
         ConfigError: a file is missing or not plain YAML.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = arguments_beside_class(dict(base or {}))
     origins: dict[KeyPath, str] = {}
     for name in files:
         read, places = read_yaml(find_resource("conf", str(name)))
