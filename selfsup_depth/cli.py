@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code.
 
     0 done, 2 usage or configuration, 3 data, 4 checkpoint, 5 numeric, 6 storage, 7 run
-    directory in use, 130 interrupted, 143 terminated, 70 a bug.
+    directory in use, 130 interrupted, 141 nobody reads the output, 143 terminated, 70 a bug.
 
     Args:
         arguments: after the program's name; those of this process if absent.
@@ -53,6 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _refuse(str(error), error.exit_code, debug)
         except KeyboardInterrupt:
             return 130
+        except BrokenPipeError:
+            # Nobody reads on (`... | head`); closing standard output must not complain either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
         except SystemExit as ending:
             return ending.code if isinstance(ending.code, int) else 0 if ending.code is None else BUG
         except Exception as error:

@@ -59,8 +59,7 @@ def parse_train_arguments(arguments: Sequence[str]) -> TrainArguments:
     parser = make_parser()
     given = parser.parse_args(rest)
     if given.help is not None:
-        everything = f"{parser.format_help()}
-{all_sections_help(SECTIONS)}"
+        everything = f"{parser.format_help()}\n{all_sections_help(SECTIONS)}"
         print(topic_help(given.help, SECTIONS) if given.help else everything)
         raise SystemExit(0)
     if given.seed is not None:

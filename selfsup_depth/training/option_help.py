@@ -78,7 +78,7 @@ def _option_help(name: str, option: Option, said: str) -> str:
     if not option.required:
         shown += f" = {_default(option.default)}"
     base = component_class(option.hint) or component_inside(option.hint)
-    if base is not None:
+    if base is not None and base.__module__.startswith(_PACKAGE):
         kinds = ", ".join(cls.__name__ for cls in known_classes(base))
         said = f"{said.rstrip('.')}. One of: {kinds} (--help NAME lists the options of one)."
     return f"  {name}  {shown}\n{_wrapped(said, 6)}"

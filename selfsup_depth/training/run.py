@@ -48,6 +48,7 @@ def fit(config: dict[str, Any], run: Path, resume: bool = False, overwrite: bool
     parts = build(config, SECTIONS)
     module, data = parts["model"], parts["data"]
     module.optimization = parts["optimizer"]
+    data.seed = config["seed"]
     # Whatever the data refuses is refused before anything is written.
     data.prepare_data()
     data.setup("fit")

@@ -33,7 +33,8 @@ MODEL = Section(SelfSupervisedDepth, default=ViewSynthesis)
 
 SECTIONS = {
     "model": MODEL,
-    "data": Section(DepthDataModule),
+    # The run's seed is the data's, too.
+    "data": Section(DepthDataModule, skip=frozenset({"seed"})),
     "optimizer": Section(Optimization),
     "trainer": Section(Trainer, skip=SET_BY_THE_RUN, built=False),
     "seed": Section(int, value=0),
