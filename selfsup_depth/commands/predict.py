@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from selfsup_depth.commands.output import make_folder
 from selfsup_depth.commands.parser import CommandParser
 from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, read_rgb
-from selfsup_depth.errors import ConfigError, DataError, StorageError
+from selfsup_depth.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from selfsup_depth.training.prediction import Predictor
@@ -34,7 +35,7 @@ def run(arguments: list[str]) -> None:
     inputs = images_named(given.input)
     refuse_output_among_inputs(given.input, given.output)
     stems = stems_of_outputs(inputs, given.output)
-    make_folder(given.output)
+    make_folder(given.output, "--output")
     from selfsup_depth.training.prediction import load  # seconds, and not needed to refuse arguments
 
     predictor = load(given.checkpoint, given.device, given.trust)
@@ -112,23 +113,6 @@ def stems_of_outputs(inputs: list[Path], output: Path) -> list[Path]:
             )
         taken[stem] = path
     return stems
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of the results and prove that it can be written, before any work.
-
-    Raises:
-        StorageError: it cannot.
-    """
-    probe = folder / f".{os.getpid()}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise StorageError(
-            f"cannot write ({error.strerror}), in {folder}; choose another --output"
-        ) from error
 
 
 def predict_files(predictor: Predictor, inputs: list[Path], stems: Iterable[Path], npy: bool) -> int:

@@ -1,0 +1,97 @@
+"""A trained network on the test frames of a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.examples import MeasuredExamples
+from selfsup_depth.data.kitti_raw import KittiRaw
+from selfsup_depth.errors import DataError
+from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
+from selfsup_depth.evaluation.protocols import Protocol
+from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.training.configuration import build, resolve
+from selfsup_depth.training.layers import Layers, stack_layers
+from selfsup_depth.training.sections import SECTIONS
+
+
+def data_for(
+    record: dict[str, Any],
+    files: Sequence[str],
+    flags: Sequence[tuple[str, str]],
+    protocol: Protocol,
+    trust: bool,
+) -> DepthDataModule:
+    """The data to evaluate on, its test frames found.
+
+    Images have the size that the network was trained on, and a laser point's depth is what
+    the protocol says, where the layout has lasers.
+
+    Args:
+        record: of the checkpoint.
+        files: configurations; without any, the data of the checkpoint's own run.
+        flags: over the files.
+        protocol: decides what the depth of a laser point is.
+        trust: whether the checkpoint's record may name classes from outside the package.
+
+    Raises:
+        ConfigError: the configuration does not describe data.
+        DataError: the data cannot be used, or has no measured depth.
+    """
+    height, width = record["size"]
+    size = [("data.height", str(height)), ("data.width", str(width))]
+    base = None if files else {"data": record["config"]["data"]}
+    layers = stack_layers(files, [*size, *flags], base)
+    # The files of a training command can be given as they are; only their data is read here.
+    values = {name: value for name, value in layers.values.items() if name == "data" or name not in SECTIONS}
+    sections = {"data": SECTIONS["data"]}
+    trusted = trust or bool(files)
+    data = build(resolve(Layers(values, layers.origins), sections, trusted), sections, trusted)["data"]
+    assert isinstance(data, DepthDataModule)
+    if isinstance(data.layout, KittiRaw):
+        data.layout.velodyne_depth = protocol.velodyne_depth
+    data.prepare_data()
+    data.setup("test")
+    return data
+
+
+@torch.inference_mode()
+def evaluate_on_data(
+    module: SelfSupervisedDepth, data: DepthDataModule, protocol: Protocol
+) -> tuple[DepthEvaluation, dict[str, int]]:
+    """Errors on the data's test frames, with a progress bar.
+
+    Returns:
+        The errors, and how many frames each kind of instrument measured.
+
+    Raises:
+        DataError: no test frame has measured depth.
+    """
+    loader = data.test_dataloader()
+    if isinstance(loader, list):
+        raise DataError(
+            f"no test frame has measured depth, in {data.root}; choose other data or another split"
+        )
+    evaluation = DepthEvaluation(protocol)
+    frames = zip(loader, names_and_sources(loader), strict=True)
+    sources: Counter[str] = Counter()
+    for batch, (name, source) in tqdm(frames, total=len(loader), desc="evaluating", unit="image"):
+        inverse_depth = module.predict_inverse_depth(batch.view.image.to(module.device))
+        evaluation.update(inverse_depth, batch.depth, [name])
+        sources[source] += 1
+    return evaluation, dict(sources)
+
+
+def names_and_sources(loader: DataLoader[Any]) -> Iterator[tuple[str, str]]:
+    """What a frame list calls each frame, and what measured it, in the order of the loader."""
+    assert isinstance(loader.dataset, MeasuredExamples)
+    for recording, side, index in loader.dataset.examples:
+        source = recording.cameras[side].frames[index].measured
+        yield f"{recording.name} {index} {side}", type(source).__name__
