@@ -11,6 +11,11 @@ class SelfsupDepthError(Exception):
 
     exit_code = 70
 
+    def __init__(self, message: str = "") -> None:
+        # A data loader's worker hands its exception over as the text of a traceback, which
+        # ends in the message.
+        super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip() if "\n" in message else message)
+
 
 class ConfigError(SelfsupDepthError):
     """An option or a configuration file cannot be used."""

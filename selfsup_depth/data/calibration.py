@@ -112,6 +112,6 @@ def check_principal_point(K: Matrix, size: tuple[int, int], where: str) -> None:
     height, width = size
     if not (0 < K[0, 2] < width - 1 and 0 < K[1, 2] < height - 1):
         raise DataError(
-            f"principal point ({K[0, 2]:g}, {K[1, 2]:g}) lies outside the {width}x{height} images, in {where}; "
+            f"principal point ({K[0, 2]:g}, {K[1, 2]:g}) lies outside {width}x{height} images, in {where}; "
             "give the calibration of the images as they are stored"
         )

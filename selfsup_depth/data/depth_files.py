@@ -54,7 +54,7 @@ def read_uint16(path: Path) -> NDArray[np.uint16]:
         DataError: missing, unreadable, or of another depth: eight bits hold no metres, they
             are a picture of a depth map.
     """
-    with open_picture(path, ["PNG"]) as picture:
+    with open_picture(path, ("PNG",)) as picture:
         if not picture.mode.startswith("I;16"):
-            raise DataError(f"depth map is not a 16-bit PNG (mode {picture.mode}), in {path}; give the original")
+            raise DataError(f"depth map is not a 16-bit PNG ({picture.mode}), in {path}; give the original")
         return np.asarray(picture, dtype=np.uint16)

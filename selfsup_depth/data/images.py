@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from selfsup_depth.errors import DataError
 
@@ -27,7 +27,7 @@ _DECODING_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, stru
 
 
 @contextmanager
-def open_picture(path: Path, formats: Sequence[str]) -> Iterator[Image.Image]:
+def open_picture(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """Open a picture without decoding it; what fails inside becomes a DataError.
 
     Args:
@@ -43,27 +43,33 @@ def open_picture(path: Path, formats: Sequence[str]) -> Iterator[Image.Image]:
                     raise Image.DecompressionBombError
                 yield picture
     except Image.DecompressionBombError as error:
-        raise DataError(f"image has more than {MAX_PIXELS // 10**6} megapixels, in {path}; resize it") from error
+        limit = MAX_PIXELS // 10**6
+        raise DataError(f"image has more than {limit} megapixels, in {path}; resize it") from error
     except FileNotFoundError as error:
         raise DataError(f"image is missing, in {path}; restore the file") from error
-    except Image.UnidentifiedImageError as error:
-        raise DataError(f"not a {' or '.join(formats)} image, in {path}; restore or re-download it") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"not a {' or '.join(formats)} image, in {path}; download it again") from error
     except _DECODING_ERRORS as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-        raise DataError(f"image cannot be decoded ({reason}), in {path}; restore or re-download it") from error
+        raise DataError(f"image cannot be decoded ({reason}), in {path}; download it again") from error
 
 
-def read_rgb(path: Path) -> Image.Image:
+def read_rgb(path: Path, turn: bool = True) -> Image.Image:
     """Read a photograph as 8-bit RGB; grey becomes three equal channels, alpha is dropped.
 
-    A camera's note on how it was held (EXIF orientation) is applied.
+    Args:
+        path: the file.
+        turn: turn it as its note on how the camera was held (EXIF) says. If false such a file
+            is refused, because whether a calibration is for it or for the turned one is unknown.
 
     Raises:
-        DataError: missing, unreadable, truncated, too large, or deeper than 8 bits.
+        DataError: missing, unreadable, truncated, too large, deeper than 8 bits, or turned.
     """
     with open_picture(path, PHOTOGRAPH_FORMATS) as picture:
         if picture.mode not in _EIGHT_BIT_MODES:
             raise DataError(f"image is not 8-bit (mode {picture.mode}), in {path}; convert it to 8-bit RGB")
+        if not turn and picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            raise DataError(f"image is stored turned (EXIF orientation), in {path}; save it upright")
         return ImageOps.exif_transpose(picture).convert("RGB")
 
 

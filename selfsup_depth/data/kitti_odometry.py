@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +15,7 @@ from selfsup_depth.data.text_files import parse_numbers, read_lines
 from selfsup_depth.data.timestamps import read_times
 from selfsup_depth.errors import DataError
 
-log = logging.getLogger(__name__)
-
-_EXPECTED = "sequences/00, sequences/01, ... with image_0 or image_2 in them"
+EXPECTED = "sequences/00, sequences/01, ... with image_0 or image_2 in them"
 _PAIRS = {"colour": {"l": 2, "r": 3}, "grey": {"l": 0, "r": 1}}
 
 
@@ -35,7 +32,7 @@ class KittiOdometry(Layout):
 
     def recordings(self, root: Path) -> list[Recording]:
         """Every sequence under `root`."""
-        check_root(root, lambda folder: any(folder.glob("sequences/*/image_[0-3]")), _EXPECTED)
+        check_root(root, lambda folder: any(folder.glob("sequences/*/image_[0-3]")), EXPECTED)
         sequences = sorted(folder for folder in (root / "sequences").iterdir() if folder.is_dir())
         return [self._recording(root, sequence) for sequence in sequences]
 
@@ -59,9 +56,8 @@ class KittiOdometry(Layout):
         """Which two of the four cameras to read."""
         if self.cameras != "auto":
             return _PAIRS[self.cameras]
-        return next(
-            (pair for pair in _PAIRS.values() if numbered_files(sequence / f"image_{pair['l']}")), _PAIRS["grey"]
-        )
+        has_colour = numbered_files(sequence / f"image_{_PAIRS['colour']['l']}")
+        return _PAIRS["colour" if has_colour else "grey"]
 
 
 def _camera(
@@ -101,5 +97,5 @@ def _read_poses(path: Path, count: int) -> dict[int, Matrix]:
             raise DataError(f"the pose's first three columns are no rotation, in {where}; restore the file")
         poses[index] = pose
     if len(poses) < count:
-        raise DataError(f"{len(poses)} poses for images up to number {count - 1}, in {path}; restore the file")
+        raise DataError(f"{len(poses)} poses for frames up to {count - 1}, in {path}; restore the file")
     return poses

@@ -144,9 +144,9 @@ class _Day:
     def read(cls, day: Path) -> _Day:
         """Calibration of a recording day: checked by us, composed by pykitti."""
         rectified = read_calibration(day / "calib_cam_to_cam.txt")
-        for number in range(4):
-            rectified.array(f"P_rect_0{number}", 3, 4)
-            rectified.array(f"R_rect_0{number}", 3, 3)
+        for name in ("00", "01", "02", "03"):
+            rectified.array(f"P_rect_{name}", 3, 4)
+            rectified.array(f"R_rect_{name}", 3, 3)
         for name in ("calib_velo_to_cam.txt", "calib_imu_to_velo.txt"):
             rigid = read_calibration(day / name)
             rigid.array("R", 3, 3), rigid.array("T", 3)

@@ -23,7 +23,7 @@ class Layout(abc.ABC):
 
     default_root: ClassVar[Path | None] = None
 
-    def prepare(self, root: Path) -> None:
+    def prepare(self, root: Path) -> None:  # noqa: B027 (most layouts have nothing to prepare)
         """Make the data if this layout can and it is not there yet; called by one process."""
 
     @abc.abstractmethod
@@ -47,16 +47,16 @@ def check_root(root: Path, is_root: Callable[[Path], bool], expected: str) -> No
     Raises:
         DataError: naming the right folder if it is a little above or below.
     """
-    if not root.exists():
-        raise DataError(f"data root is missing, in {root}; give --data.root the folder that holds {expected}")
     if not root.is_dir():
-        raise DataError(f"data root is not a folder, in {root}; give --data.root the folder that holds {expected}")
+        what = "not a folder" if root.exists() else "missing"
+        raise DataError(f"data root is {what}, in {root}; give --data.root the folder that holds {expected}")
     if is_root(root):
         return
     children = sorted(child for child in root.iterdir() if child.is_dir())
     near = [*list(root.resolve().parents)[:4], *children]
-    advice = next((f"did you mean --data.root {folder}?" for folder in near if is_root(folder)), None)
-    raise DataError(f"data root does not hold {expected}, in {root}; {advice or 'check the path and the layout'}")
+    meant = next((folder for folder in near if is_root(folder)), None)
+    advice = f"did you mean --data.root {meant}?" if meant else "check the path and the layout"
+    raise DataError(f"data root does not hold {expected}, in {root}; {advice}")
 
 
 def numbered_files(folder: Path, suffixes: tuple[str, ...] = PHOTOGRAPH_SUFFIXES) -> dict[int, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -64,8 +65,7 @@ def _check_count(found: int, needed: int, path: Path) -> None:
 def _parse_timestamp(line: str, where: str) -> tuple[datetime, float]:
     """The whole second and the fraction."""
     if match := _TIMESTAMP.fullmatch(line):
-        try:
+        with suppress(ValueError):
             return datetime.fromisoformat(match[1]), float(f"0.{match[2]}")
-        except ValueError:
-            pass
-    raise DataError(f"{line[:40]!r} is no time such as 2011-09-26 13:10:51.175862102, in {where}; restore the file")
+    expected = "2011-09-26 13:10:51.175862102"
+    raise DataError(f"expected a time such as {expected}, found {line[:40]!r}, in {where}; restore the file")

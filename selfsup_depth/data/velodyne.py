@@ -48,16 +48,18 @@ def read_scan(path: Path) -> NDArray[np.float32]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"laser scan cannot be read ({error.strerror}), in {path}; restore the file") from error
+        raise DataError(f"scan cannot be read ({error.strerror}), in {path}; restore the file") from error
     if not data or len(data) % BYTES_PER_POINT:
-        raise DataError(
-            f"laser scan has {len(data)} bytes, not a multiple of {BYTES_PER_POINT}, in {path}; restore the file"
-        )
+        what = f"scan has {len(data)} bytes, not a multiple of {BYTES_PER_POINT}"
+        raise DataError(f"{what}, in {path}; restore the file")
     return np.frombuffer(data, dtype="<f4").reshape(-1, 4)
 
 
 def project_velodyne(
-    points: NDArray[np.floating], P_velodyne_to_image: Matrix, size: tuple[int, int], depth_of_point: DepthOfPoint
+    points: NDArray[np.float32],
+    P_velodyne_to_image: Matrix,
+    size: tuple[int, int],
+    depth_of_point: DepthOfPoint,
 ) -> NDArray[np.float32]:
     """Depth map of laser points, the nearest where several fall into one pixel.
 

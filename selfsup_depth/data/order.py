@@ -1,0 +1,52 @@
+"""The order of the examples: a pure function of (seed, epoch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class ShuffledOrder(Sampler[tuple[int, int]]):
+    """Yields (epoch, index of the example), shuffled anew in every epoch.
+
+    The examples of all processes together are those that one process would see, dealt out in
+    turn: n processes with batches of b see what one sees with batches of n * b. What does not
+    divide evenly is left out of that epoch.
+
+    Args:
+        num_examples: how many there are.
+        seed: of the order.
+        rank: number of this process among those that train together.
+        world_size: how many processes train together.
+    """
+
+    def __init__(self, num_examples: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.num_examples = num_examples
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self._start = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which order comes next; Lightning calls this before every epoch."""
+        if epoch != self.epoch:
+            self._start = 0
+        self.epoch = epoch
+
+    def resume(self, epoch: int, start: int) -> None:
+        """Begin in the middle of an epoch: `start` examples of this process are done."""
+        self.epoch = epoch
+        self._start = start
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_examples)
+        mine = order[self.rank :: self.world_size][: len(self)]
+        start, self._start = self._start, 0
+        for index in mine[start:].tolist():
+            yield self.epoch, index
+
+    def __len__(self) -> int:
+        return self.num_examples // self.world_size

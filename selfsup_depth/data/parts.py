@@ -1,0 +1,98 @@
+"""Which frames of a data set are for training, validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from selfsup_depth.data.layout import Layout
+from selfsup_depth.data.recording import Recording
+from selfsup_depth.data.selection import Needs, Selection, check_rigs, hold_out, select_all, select_listed
+from selfsup_depth.data.splits import Part, read_split, split_file
+from selfsup_depth.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The recordings of a data set and how they are divided.
+
+    Attributes:
+        root: the data set's folder, for messages.
+        recordings: all of them.
+        split: a folder of frame lists or its name, None = no lists.
+        hold_out: without a split, this share of every recording is kept for validation.
+        sides: cameras whose images are targets, None = as listed, or the left one.
+        on_missing: whether a listed frame that cannot be used is refused or skipped.
+    """
+
+    root: Path
+    recordings: Sequence[Recording]
+    split: str | None
+    hold_out: float
+    sides: Sequence[str] | None
+    on_missing: Literal["refuse", "skip"]
+
+    def training(self, needs: Needs) -> Selection:
+        """Targets to train on, each with all its sources.
+
+        Raises:
+            DataError: there is none, or a listed one lacks something.
+        """
+        selection = self._select("train", needs)
+        if not selection.examples:
+            reason = selection.left_out[0] if selection.left_out else "there are no images"
+            raise DataError(f"no frame can be trained on: {reason}, in {self.root}; {_advice(needs)}")
+        if needs.stereo:
+            check_rigs(selection.examples)
+        return selection
+
+    def measured(self, part: Part) -> Selection:
+        """Frames of "val" or "test" that have measured depth; without a split the two are the same."""
+        selection = self._select(part, Needs())
+        measured = [example for example in selection.examples if example.frame.measured is not None]
+        return Selection(measured, selection.left_out)
+
+    def _select(self, part: Part, needs: Needs) -> Selection:
+        if self.split is None:
+            kept, held = hold_out(self.recordings, self.hold_out) if self.hold_out else (self.recordings,) * 2
+            return select_all(kept if part == "train" else held, self.sides or ("l",), needs)
+        path = split_file(self.split, part)
+        if path is None:
+            if part == "train":
+                raise ConfigError(f"split {self.split} has no train.txt; choose another --data.split")
+            return Selection([], [])
+        lines = [line for line in read_split(path) if self.sides is None or line.side in self.sides]
+        return select_listed(self.recordings, lines, needs, self.on_missing == "refuse")
+
+
+def read_parts(
+    layout: Layout,
+    root: Path | None,
+    split: str | None,
+    hold_out: float,
+    sides: Sequence[str] | None,
+    on_missing: Literal["refuse", "skip"],
+) -> Parts:
+    """Read a data set's recordings; see `Parts` for the arguments."""
+    root = data_root(layout, root)
+    return Parts(root, layout.recordings(root), split, hold_out, sides, on_missing)
+
+
+def data_root(layout: Layout, root: Path | None) -> Path:
+    """The data set's folder: the user's, or the layout's own.
+
+    Raises:
+        ConfigError: neither is there.
+    """
+    root = root or layout.default_root
+    if root is None:
+        raise ConfigError(f"{type(layout).__name__} needs the data set's folder; give --data.root DIR")
+    return root
+
+
+def _advice(needs: Needs) -> str:
+    options = ["--data.video=[]"] if needs.video else []
+    options += ["--data.stereo=false"] if needs.stereo else []
+    return f"restore the data or try {' or '.join(options)}" if options else "restore the data"

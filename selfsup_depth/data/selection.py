@@ -1,0 +1,189 @@
+"""Which frames of the recordings are examples, and why the others are not."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from selfsup_depth.data.recording import Camera, Frame, Recording
+from selfsup_depth.data.splits import SplitLine
+from selfsup_depth.errors import DataError
+from selfsup_depth.suggestions import did_you_mean
+
+OTHER_SIDE = {"l": "r", "r": "l"}
+
+# Two cameras nearer than this see the same: no depth can be had from them.
+MIN_BASELINE = 1e-4
+
+
+class Example(NamedTuple):
+    """One frame of one camera of a recording."""
+
+    recording: Recording
+    side: str
+    frame_index: int
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that took it."""
+        return self.recording.cameras[self.side]
+
+    @property
+    def frame(self) -> Frame:
+        """The exposure."""
+        return self.camera.frames[self.frame_index]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a target must have beside it.
+
+    Attributes:
+        video: offsets in time of its neighbours.
+        stereo: whether the rig's other camera must have seen it, too.
+    """
+
+    video: tuple[int, ...] = ()
+    stereo: bool = False
+
+    def missing(self, example: Example) -> str | None:
+        """What the example lacks, in words, or None."""
+        recording, side, index = example
+        wanted = [(side, index), *((side, index + offset) for offset in self.video)]
+        if self.stereo:
+            wanted.append((OTHER_SIDE[side], index))
+        return next((text for place in wanted if (text := _missing(recording, *place))), None)
+
+
+class Selection(NamedTuple):
+    """Examples, and for each that was left out, why."""
+
+    examples: list[Example]
+    left_out: list[str]
+
+    def summary(self) -> str:
+        """What was found, in a line."""
+        sides = Counter(example.side for example in self.examples)
+        names = {"l": "left", "r": "right"}
+        frames = " and ".join(f"{sides[side]} {names[side]}" for side in sorted(sides)) or "no"
+        recordings = len({id(example.recording) for example in self.examples})
+        line = f"{frames} frames of {recordings} recording{'s' * (recordings != 1)}"
+        if self.left_out:
+            line += f"; {len(self.left_out)} left out, the first because {self.left_out[0]}"
+        return line
+
+
+def _missing(recording: Recording, side: str, index: int) -> str | None:
+    if side not in recording.cameras:
+        return f"camera {side} of {recording.name} has no images"
+    frames = recording.cameras[side].frames
+    if index in frames:
+        return None
+    folder = next(iter(frames.values())).image.parent if frames else recording.name
+    return f"frame {index} is not in {folder}"
+
+
+def select_all(recordings: Iterable[Recording], sides: Sequence[str], needs: Needs) -> Selection:
+    """Every frame of these cameras that has what it needs."""
+    examples: list[Example] = []
+    left_out: list[str] = []
+    for recording in recordings:
+        for side in sides:
+            camera = recording.cameras.get(side)
+            for index in camera.frames if camera else ():
+                example = Example(recording, side, index)
+                if reason := needs.missing(example):
+                    left_out.append(reason)
+                else:
+                    examples.append(example)
+    return Selection(examples, left_out)
+
+
+def select_listed(
+    recordings: Sequence[Recording], lines: Iterable[SplitLine], needs: Needs, refuse: bool
+) -> Selection:
+    """The frames of a list.
+
+    Args:
+        recordings: what is there.
+        lines: what is wanted.
+        needs: what each must have beside it.
+        refuse: whether a line that cannot be used is refused, or left out and counted.
+
+    Raises:
+        DataError: naming the line that cannot be used.
+    """
+    by_name = {_key(recording.name): recording for recording in recordings}
+    examples: list[Example] = []
+    left_out: list[str] = []
+    for line in lines:
+        recording = by_name.get(_key(line.folder))
+        if recording is None:
+            known = did_you_mean(line.folder, sorted(r.name for r in recordings)[:20])
+            reason = f"there is no recording {line.folder} ({known})"
+        else:
+            example = Example(recording, line.side, line.frame)
+            reason = needs.missing(example) or ""
+            if not reason:
+                examples.append(example)
+                continue
+        if refuse:
+            advice = "restore it, or leave such lines out: --data.on_missing=skip"
+            raise DataError(f"{reason}, in {line.where}; {advice}")
+        left_out.append(f"{reason}, in {line.where}")
+    return Selection(examples, left_out)
+
+
+def _key(name: str) -> str:
+    """Frame lists call sequence 09 of KITTI odometry 9."""
+    return str(int(name)) if name.isascii() and name.isdecimal() else str(Path(name))
+
+
+def hold_out(recordings: Sequence[Recording], share: float) -> tuple[list[Recording], list[Recording]]:
+    """Cut the last `share` of the frames off every recording, for validation.
+
+    Recordings too short to be cut are held out as a whole, the last `share` of them. No frame
+    is on both sides, not even as a neighbour.
+
+    Returns:
+        What stays, and what is held out.
+    """
+    pairs = [_cut(recording, share) for recording in recordings]
+    if not any(held.cameras for _, held in pairs):
+        num_kept = len(recordings) - math.ceil(share * len(recordings))
+        return list(recordings[:num_kept]), list(recordings[num_kept:])
+    return [kept for kept, _ in pairs], [held for _, held in pairs]
+
+
+def _cut(recording: Recording, share: float) -> tuple[Recording, Recording]:
+    """A recording without the last `share` of its frames, and these."""
+    indices = sorted({index for camera in recording.cameras.values() for index in camera.frames})
+    num_held = round(share * len(indices))
+    if not 0 < num_held < len(indices):
+        return recording, replace(recording, cameras={})
+    first_held = indices[-num_held]
+    parts: tuple[dict[str, Camera], dict[str, Camera]] = {}, {}
+    for side, camera in recording.cameras.items():
+        kept = {index: frame for index, frame in camera.frames.items() if index < first_held}
+        held = {index: frame for index, frame in camera.frames.items() if index >= first_held}
+        parts[0][side], parts[1][side] = replace(camera, frames=kept), replace(camera, frames=held)
+    return replace(recording, cameras=parts[0]), replace(recording, cameras=parts[1])
+
+
+def check_rigs(examples: Iterable[Example]) -> None:
+    """Refuse rigs whose two cameras stand at one place or the wrong way round.
+
+    Raises:
+        DataError: naming the recording.
+    """
+    for recording in {id(example.recording): example.recording for example in examples}.values():
+        baseline = -float(recording.T_between("l", "r")[0, 3])
+        if baseline < MIN_BASELINE:
+            what = (
+                "the right camera stands left of the left one" if baseline < -MIN_BASELINE else "no baseline"
+            )
+            raise DataError(f"{what} ({baseline:g} m), in {recording.name}; correct its calibration")

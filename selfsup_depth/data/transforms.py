@@ -1,0 +1,106 @@
+"""Resize, crop and flip: image, intrinsics, depth and motion change together.
+
+One object says how the photographs of an example are framed, and everything that has to follow
+does so through it, so that no image can be mirrored while its camera is not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from selfsup_depth.data.recording import Matrix
+from selfsup_depth.geometry.camera import crop_intrinsics, flip_intrinsics, resize_intrinsics
+from selfsup_depth.geometry.pose import flip_pose
+from selfsup_depth.structures import View
+
+
+class Window(NamedTuple):
+    """Part of an image, in its pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class Framing(NamedTuple):
+    """How the photographs of one example are cut, resized and mirrored, in this order.
+
+    The cut is relative to the image, so views of different sizes show the same part.
+
+    size: height and width of the result.
+    zoom: 1 keeps the whole image, z keeps 1/z of its height and width.
+    down, right: where the cut lies, from 0 (top, left) to 1 (bottom, right).
+    flip: mirror left to right.
+    """
+
+    size: tuple[int, int]
+    zoom: float = 1.0
+    down: float = 0.5
+    right: float = 0.5
+    flip: bool = False
+
+    def window(self, size: tuple[int, int]) -> Window:
+        """The cut of an image of this height and width; whole pixels, so K follows exactly."""
+        height, width = max(1, round(size[0] / self.zoom)), max(1, round(size[1] / self.zoom))
+        top, left = round(self.down * (size[0] - height)), round(self.right * (size[1] - width))
+        return Window(top, left, height, width)
+
+    def view(self, picture: Image.Image, K: Matrix) -> View:
+        """A photograph and its camera, framed.
+
+        Args:
+            picture: RGB.
+            K: (3, 3) in pixels of the picture.
+
+        Returns:
+            image (3, H, W) in [0, 1] and K (3, 3), float32.
+        """
+        window = self.window((picture.height, picture.width))
+        box = (window.left, window.top, window.left + window.width, window.top + window.height)
+        if (window.height, window.width) == self.size:
+            framed = picture.crop(box)
+        else:
+            # Pillow's filters grow with the reduction: nothing finer than a pixel is aliased.
+            framed = picture.resize(self.size[::-1], Image.Resampling.LANCZOS, box)
+        image = torch.from_numpy(np.array(framed)).permute(2, 0, 1).float().div_(255)
+        return View(image.flip(-1) if self.flip else image, self._intrinsics(K, window))
+
+    def _intrinsics(self, K: Matrix, window: Window) -> Tensor:
+        cut = crop_intrinsics(torch.from_numpy(K), window.top, window.left)
+        resized = resize_intrinsics(cut, (window.height, window.width), self.size)
+        return (flip_intrinsics(resized, self.size[1]) if self.flip else resized).float()
+
+    def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A measured depth map, framed.
+
+        Each measured point goes to the pixel that it falls into, the nearest where there are
+        several: measured depth is sparse, and interpolating would invent points between a car
+        and the wall behind it.
+
+        Args:
+            depth: (H0, W0) metres in the pixels of the photograph, 0 = none.
+
+        Returns:
+            (H, W) metres, 0 = none.
+        """
+        window = self.window(depth.shape)
+        cut = depth[window.top : window.top + window.height, window.left : window.left + window.width]
+        row, column = np.nonzero(cut)
+        framed = np.full(self.size, np.inf, np.float32)
+        to_row = row * self.size[0] // window.height
+        to_column = column * self.size[1] // window.width
+        np.minimum.at(framed, (to_row, to_column), cut[row, column])
+        framed[np.isinf(framed)] = 0
+        return framed[:, ::-1].copy() if self.flip else framed
+
+    def motion(self, T: Matrix) -> Tensor:
+        """A motion between two views that are framed alike, (4, 4) float32."""
+        motion = torch.from_numpy(T)
+        return (flip_pose(motion) if self.flip else motion).float()
