@@ -80,7 +80,7 @@ def make_parser() -> CommandParser:
     parser = CommandParser(
         prog="selfsup-depth train",
         description="Train a depth network, then evaluate it.",
-        usage="selfsup-depth train --config FILE [--config FILE ...] [--SECTION.OPTION VALUE ...] [--run DIR]",
+        usage="selfsup-depth train --config FILE [--config FILE ...] [--SECTION.OPTION VALUE ...] [...]",
         epilog=EPILOG,
         add_help=False,
     )

@@ -69,6 +69,7 @@ def stack_layers(
     for dotted, text in flags:
         path = _without_arguments(tuple(dotted.split(".")))
         values = _merged(values, _nested(path, _flag_value(dotted, text)))
+        origins.pop(path, None)  # so that the latest is the last
         origins[path] = "on the command line"
     return Layers(values, origins)
 
@@ -111,12 +112,12 @@ def _merged(lower: Any, upper: Any) -> Any:
         lower = {CLASS: lower}
     if isinstance(lower, dict) and isinstance(upper, str):
         upper = {CLASS: upper}
-    if not (isinstance(lower, dict) and isinstance(upper, dict)):
+    if not isinstance(upper, dict):
         return upper
-    if CLASS in lower and CLASS in upper and not _same_class(lower[CLASS], upper[CLASS]):
-        return upper
+    if not isinstance(lower, dict) or not _same_class(lower.get(CLASS), upper.get(CLASS)):
+        lower = {}
     changes = {key.removesuffix(IF_PRESENT): value for key, value in upper.items() if _applies(key, lower)}
-    return {**lower, **{key: _merged(lower.get(key, {}), value) for key, value in changes.items()}}
+    return {**lower, **{key: _merged(lower.get(key), value) for key, value in changes.items()}}
 
 
 def _applies(key: Any, lower: dict[str, Any]) -> bool:
@@ -124,9 +125,9 @@ def _applies(key: Any, lower: dict[str, Any]) -> bool:
     return not str(key).endswith(IF_PRESENT) or lower.get(str(key).removesuffix(IF_PRESENT)) is not None
 
 
-def _same_class(first: Any, second: Any) -> bool:
-    """Whether two names mean one class; a name without dots stands for any module's."""
-    names = [str(first), str(second)]
+def _same_class(lower: Any, upper: Any) -> bool:
+    """Whether two names can mean one class: no name means the one before, no dots any module's."""
+    names = [str(name) for name in (lower, upper) if name is not None]
     if not all("." in name for name in names):
         names = [name.rpartition(".")[2] for name in names]
-    return names[0] == names[1]
+    return len(set(names)) <= 1
