@@ -28,17 +28,35 @@ def car(rng: np.random.Generator) -> Quads:
     nose, tail = hood - 0.75, boot + 0.45  # where the roof begins and ends
     paint = CAR_PAINTS[rng.integers(len(CAR_PAINTS))] * rng.uniform(0.85, 1.15)
     plain = np.ones(3)
-    sides = {"front": "car_rear", "back": "car_front", "left": "car_side", "right": "car_side", "top": "car_body"}
+    sides = {
+        "front": "car_rear",
+        "back": "car_front",
+        "left": "car_side",
+        "right": "car_side",
+        "top": "car_body",
+    }
     parts = [box(width, belt, length, sides, paint)]
     parts.append(_window(x, (nose, -roof), (hood, -belt)))
     parts.append(_window(-x, (tail, -roof), (boot, -belt)))
-    parts.append(quad(np.array([-x, -roof, nose]), np.array([width, 0, 0.0]), np.array([0, 0, tail - nose]), "car_body", paint))
+    parts.append(
+        quad(
+            np.array([-x, -roof, nose]),
+            np.array([width, 0, 0.0]),
+            np.array([0, 0, tail - nose]),
+            "car_body",
+            paint,
+        )
+    )
     rise, drop = np.array([0, belt - roof, 0.0]), np.array([0, roof - belt, 0.0])
     for end, sign in ((x, 1.0), (-x, -1.0)):
         start, stop = (tail, nose) if sign > 0 else (nose, tail)
-        parts.append(quad(np.array([end, -roof, start]), np.array([0, 0, stop - start]), drop, "glass", plain))
+        parts.append(
+            quad(np.array([end, -roof, start]), np.array([0, 0, stop - start]), drop, "glass", plain)
+        )
         for foot, tip in ((nose, hood), (tail, boot)):
-            triangle = quad(np.array([end, -belt, foot]), np.array([0, 0, tip - foot]), rise, "glass", plain, None, True)
+            triangle = quad(
+                np.array([end, -belt, foot]), np.array([0, 0, tip - foot]), rise, "glass", plain, None, True
+            )
             parts.append(triangle if sign * (tip - foot) < 0 else flipped(triangle))
     return joined(parts)
 

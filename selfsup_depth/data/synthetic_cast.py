@@ -35,7 +35,9 @@ class Hits:
     u: Tensor
     v: Tensor
 
-    def keep_nearer(self, rect: Rect, inverse_length: Tensor, there: Tensor, piece: int, u: Tensor, v: Tensor) -> None:
+    def keep_nearer(
+        self, rect: Rect, inverse_length: Tensor, there: Tensor, piece: int, u: Tensor, v: Tensor
+    ) -> None:
         """Take over the samples of a rect where a piece is there and nearer than what was met."""
         top, bottom, left, right = rect
         window = (slice(None), slice(top, bottom), slice(left, right))
@@ -45,7 +47,9 @@ class Hits:
         self.piece[window].masked_fill_(nearer, piece)
 
 
-def cast(sensor: Sensor, T_world_from_sensor: Array, ground: Ground, quads: Quads, round_parts: Ellipsoids) -> Hits:
+def cast(
+    sensor: Sensor, T_world_from_sensor: Array, ground: Ground, quads: Quads, round_parts: Ellipsoids
+) -> Hits:
     """Meet the ground, then everything that stands in sight."""
     hits = _cast_ground(sensor, T_world_from_sensor, ground)
     R, origin = T_world_from_sensor[:3, :3], T_world_from_sensor[:3, 3]

@@ -79,7 +79,9 @@ class Ground:
         _cast_shadows(light[0, 0], x, z, static, crowns, sun)
         light = F.avg_pool2d(light, 3, 1, 1, count_include_pad=False)
         self._light = WorldMap(light, (x[0], z[0]), step)
-        self._far_light = WorldMap(F.avg_pool2d(light, (9, 5), 1, (4, 2), count_include_pad=False), (x[0], z[0]), step)
+        self._far_light = WorldMap(
+            F.avg_pool2d(light, (9, 5), 1, (4, 2), count_include_pad=False), (x[0], z[0]), step
+        )
 
     def meet(self, sensor: Sensor, T_world_from_sensor: Array) -> GroundHits:
         """Where a sensor's rays meet road, kerb face and pavement."""
@@ -93,9 +95,14 @@ class Ground:
         )
         beyond_top, beyond_road = self._beyond_kerb(s_top, d_top), self._beyond_kerb(s_road, d_road)
         # A ray that passes over the kerb above the road, and ends under the pavement, meets the kerb's face.
-        share = torch.where(beyond_top > 0, 0.0, (-beyond_top / (beyond_road - beyond_top).clamp(min=1e-6)).clamp(max=1))
+        share = torch.where(
+            beyond_top > 0, 0.0, (-beyond_top / (beyond_road - beyond_top).clamp(min=1e-6)).clamp(max=1)
+        )
         share = torch.where(beyond_road <= 0, 1.0, share)
-        length, s, d = (top.lerp(road, share) for top, road in ((lengths[0], lengths[1]), (s_top, s_road), (d_top, d_road)))
+        length, s, d = (
+            top.lerp(road, share)
+            for top, road in ((lengths[0], lengths[1]), (s_top, s_road), (d_top, d_road))
+        )
         kind = torch.where(self._to_crossing(s) < 0, CROSSING, ROAD)
         kind = torch.where(beyond_road > 0, KERB, kind)
         pavement = torch.where(d.abs() < self._plan.half_width + self._plan.pavement, PAVEMENT, YARD)
@@ -163,4 +170,3 @@ def _darken(
     else:
         inside = (a >= 0) & (b >= 0) & ((a + b <= 1) if shape == "triangle" else (a <= 1) & (b <= 1))
     light[top:bottom, left:right].masked_fill_(inside, SHADE)
-

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from selfsup_depth.data.synthetic_atlas import Atlas
-from selfsup_depth.data.synthetic_texture import PLASTERS, Canvas, Texture, car_end, car_side, facade, fractal_noise
+from selfsup_depth.data.synthetic_texture import (
+    PLASTERS,
+    Canvas,
+    Texture,
+    car_end,
+    car_side,
+    facade,
+    fractal_noise,
+)
 
 NUM_FACADES = 9
 
@@ -51,7 +59,13 @@ def _walls(rng: np.random.Generator, n: int) -> dict[str, Texture]:
     crate.slabs(6, 1, 0.1, 0.06)
     for _ in range(14):
         row, column = rng.uniform(0, 0.8, 2)
-        crate.fill(row, row + rng.uniform(0.05, 0.3), column, column + rng.uniform(0.05, 0.3), rng.uniform(0.1, 0.95, 3))
+        crate.fill(
+            row,
+            row + rng.uniform(0.05, 0.3),
+            column,
+            column + rng.uniform(0.05, 0.3),
+            rng.uniform(0.1, 0.95, 3),
+        )
     crate.weather(0.2)
     sign = Canvas(rng, n // 2, n // 2, rng.uniform(0.3, 0.9, 3))
     sign.disc(0.5, 0.5, 0.36, rng.uniform(0.2, 0.95, 3))
@@ -70,7 +84,11 @@ def _walls(rng: np.random.Generator, n: int) -> dict[str, Texture]:
 
 def _plants(rng: np.random.Generator, n: int) -> dict[str, Texture]:
     leaves = {}
-    for name, colour in (("leaves0", (0.3, 0.4, 0.16)), ("leaves1", (0.38, 0.42, 0.2)), ("hedge", (0.24, 0.34, 0.15))):
+    for name, colour in (
+        ("leaves0", (0.3, 0.4, 0.16)),
+        ("leaves1", (0.38, 0.42, 0.2)),
+        ("hedge", (0.24, 0.34, 0.15)),
+    ):
         canvas = Canvas(rng, n, n, colour)
         canvas.weather(0.42, slope=0.8)
         canvas.shade_down(1.25, 0.6)
@@ -120,7 +138,13 @@ def _asphalt(rng: np.random.Generator, n: int, grey: float) -> Canvas:
     canvas = Canvas(rng, n, 2 * n, np.array([grey, grey, grey * 1.02]))
     for _ in range(12):  # patches where the road was mended
         u, v = rng.uniform(0, 0.9, 2)
-        canvas.fill(v, v + rng.uniform(0.06, 0.3), u, u + rng.uniform(0.02, 0.1), grey * rng.uniform(0.6, 1.35) * np.ones(3))
+        canvas.fill(
+            v,
+            v + rng.uniform(0.06, 0.3),
+            u,
+            u + rng.uniform(0.02, 0.1),
+            grey * rng.uniform(0.6, 1.35) * np.ones(3),
+        )
     for _ in range(14):  # tar seams
         u, v = rng.uniform(0, 0.9, 2)
         if rng.random() < 0.5:
@@ -138,10 +162,24 @@ def _lane_marks(road: Canvas, half_width: float) -> None:
     white = (0.86, 0.86, 0.84)
     metre_across, metre_along = 0.5 / half_width, 1 / ROAD_PERIOD
     for start in np.arange(0, ROAD_PERIOD, 8.0):
-        road.fill(0.5 - 0.07 * metre_across, 0.5 + 0.07 * metre_across, start * metre_along, (start + 4) * metre_along, white)
+        road.fill(
+            0.5 - 0.07 * metre_across,
+            0.5 + 0.07 * metre_across,
+            start * metre_along,
+            (start + 4) * metre_along,
+            white,
+        )
     for side in (2.1 * metre_across, 1 - 2.1 * metre_across):
         for start in np.arange(0, ROAD_PERIOD, 2.0):
-            road.fill(side - 0.06 * metre_across, side + 0.06 * metre_across, start * metre_along, (start + 1) * metre_along, white)
+            road.fill(
+                side - 0.06 * metre_across,
+                side + 0.06 * metre_across,
+                start * metre_along,
+                (start + 1) * metre_along,
+                white,
+            )
     for start in np.arange(0, ROAD_PERIOD, 20.0 / 3):
         for near in (0.0, 1 - 2.1 * metre_across):
-            road.fill(near, near + 2.1 * metre_across, start * metre_along, (start + 0.12) * metre_along, white)
+            road.fill(
+                near, near + 2.1 * metre_across, start * metre_along, (start + 0.12) * metre_along, white
+            )

@@ -43,19 +43,28 @@ class World:
     movers: Array
 
 
-def photograph(camera: Pinhole, T_world_from_camera: Array, world: World) -> tuple[Tensor, Tensor, Tensor]:
-    """A picture, and what its pixels' centres see.
+@dataclass(frozen=True)
+class Photograph:
+    """A picture, and what the centres of its pixels see.
 
-    Returns:
-        (3, H, W) colours in [0, 1]; (H, W) inverse depth in 1/m, 0 for the sky; (H, W) number
-        of the moving object seen, 0 = what is seen stands still.
+    colours: (3, H, W) RGB in [0, 1].
+    inverse_depth: (H, W) 1/m, 0 for the sky.
+    mover: (H, W) number of the moving object, 0 where what is seen stands still.
     """
+
+    colours: Tensor
+    inverse_depth: Tensor
+    mover: Tensor
+
+
+def photograph(camera: Pinhole, T_world_from_camera: Array, world: World) -> Photograph:
+    """Take a picture of a world."""
     hits = cast(camera, T_world_from_camera, world.ground, world.quads, world.round_parts)
-    colours = _shade(hits, camera, T_world_from_camera, world)
-    mover = np.zeros(int(hits.piece.max()) + 2, np.int64)
-    stop = min(len(mover), len(GROUNDS) + len(world.quads))
-    mover[len(GROUNDS) : stop] = world.quads.mover[: max(stop - len(GROUNDS), 0)]
-    return colours.mean(dim=1), hits.inverse_length[0], torch.from_numpy(mover)[hits.piece[0].long()]
+    colours = _shade(hits, camera, T_world_from_camera, world).mean(dim=1)
+    # Of the pieces in the order in which a cast numbers them, only quads move; the last entry is the sky's.
+    still = np.zeros(len(GROUNDS), np.int64), np.zeros(len(world.round_parts) + 1, np.int64)
+    mover = torch.from_numpy(np.concatenate([still[0], world.quads.mover, still[1]]))
+    return Photograph(colours, hits.inverse_length[0], mover[hits.piece[0].long()])
 
 
 def scan(scanner: Scanner, T_world_from_scanner: Array, world: World, most: float) -> Array:
@@ -67,7 +76,9 @@ def scan(scanner: Scanner, T_world_from_scanner: Array, world: World, most: floa
     length = 1 / hits.inverse_length[0].double()
     rays = torch.stack([scanner.dot(axis)[0] for axis in np.eye(3)], dim=-1).double()
     seen = length < most
-    tints = np.concatenate([np.full(len(GROUNDS), 0.3), world.quads.tint.mean(1) * 0.5, world.round_parts.tint.mean(1) * 0.3])
+    tints = np.concatenate(
+        [np.full(len(GROUNDS), 0.3), world.quads.tint.mean(1) * 0.5, world.round_parts.tint.mean(1) * 0.3]
+    )
     reflectance = torch.from_numpy(np.clip(tints, 0, 1))[hits.piece[0].long().clamp(min=0)]
     return np.asarray(torch.cat([rays * length[..., None], reflectance[..., None]], dim=-1)[seen].numpy())
 
@@ -77,7 +88,9 @@ def _shade(hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World
     shape = hits.piece.shape
     piece, u, v = (values.reshape(-1) for values in (hits.piece, hits.u, hits.v))
     depth = (1 / hits.inverse_length.clamp(min=1e-4)).reshape(-1)
-    table = surfaces(world.plan, world.atlas.tiles, world.quads, world.round_parts, world.sun, T_world_from_camera[:3, 3])
+    table = surfaces(
+        world.plan, world.atlas.tiles, world.quads, world.round_parts, world.sun, T_world_from_camera[:3, 3]
+    )
     columns = torch.from_numpy(table).index_select(0, piece.long().clamp(min=0)).unbind(1)
     repeat_u, repeat_v, density, slant, per_level, first_row, last_level = columns[:7]
     # A slanted piece is covered more along its slope; the samples share a pixel between them.
@@ -93,7 +106,9 @@ def _shade(hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World
     return torch.where(hits.piece == SKY, sky, colours)
 
 
-def _shade_ground(colours: Tensor, hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World) -> None:
+def _shade_ground(
+    colours: Tensor, hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World
+) -> None:
     """Lay the shadows of the houses, and those right below moving cars, on the ground."""
     rows = torch.nonzero(((hits.piece >= 0) & (hits.piece < len(GROUNDS))).any(dim=2).any(dim=0))
     if not len(rows):

@@ -140,7 +140,16 @@ def box(
 
 def flipped(part: Quads) -> Quads:
     """The same pieces, seen from their other side."""
-    return Quads(part.corner, part.down, part.across, part.repeat[:, ::-1], part.tint, part.tile, part.triangle, part.mover)
+    return Quads(
+        part.corner,
+        part.down,
+        part.across,
+        part.repeat[:, ::-1],
+        part.tint,
+        part.tile,
+        part.triangle,
+        part.mover,
+    )
 
 
 def outward_normals(part: Quads) -> Array:

@@ -35,7 +35,9 @@ class StreetPlan:
         return bool(np.all(np.abs(self.crossings - s) > CROSSING_HALF_WIDTH + margin))
 
 
-def build_street(plan: StreetPlan, rng: np.random.Generator, textureless_walls: bool) -> tuple[Quads, Ellipsoids]:
+def build_street(
+    plan: StreetPlan, rng: np.random.Generator, textureless_walls: bool
+) -> tuple[Quads, Ellipsoids]:
     """Everything that stands still, from one end of the line to the other."""
     parts: list[Quads] = []
     crowns: list[Ellipsoids] = []
@@ -47,7 +49,9 @@ def build_street(plan: StreetPlan, rng: np.random.Generator, textureless_walls: 
             parts.append(trunk)
             crowns.append(crown)
     parts += _street_ends(plan, rng, textureless_walls)
-    round_parts = Ellipsoids(*(np.concatenate(values) for values in zip(*(vars(c).values() for c in crowns), strict=True)))
+    round_parts = Ellipsoids(
+        *(np.concatenate(values) for values in zip(*(vars(c).values() for c in crowns), strict=True))
+    )
     return joined(parts), round_parts
 
 
@@ -66,7 +70,14 @@ def _houses(plan: StreetPlan, rng: np.random.Generator, side: int, textureless: 
             s += 1.0
             continue
         if rng.random() < 0.15:
-            hedge = box(width - 1, rng.uniform(1, 1.8), 0.7, {"sides": "hedge", "top": "hedge"}, np.ones(3), (2.5, 1.8))
+            hedge = box(
+                width - 1,
+                rng.uniform(1, 1.8),
+                0.7,
+                {"sides": "hedge", "top": "hedge"},
+                np.ones(3),
+                (2.5, 1.8),
+            )
             parts.append(_stand(plan, hedge, s + width / 2, side * (setback + 0.5), side * np.pi / 2))
         else:
             front = "flat" if textureless else f"facade{rng.integers(NUM_FACADES)}"
@@ -83,7 +94,9 @@ def _house(rng: np.random.Generator, width: float, height: float, front: str, wa
     parts = [box(width, height, 10, {"front": front}, tint)]
     parts.append(box(width, height, 10, {key: tiles[key] for key in ("left", "right")}, tint, (3.5, 2.6)))
     if rng.random() < 0.6:
-        parts.append(_gabled_roof(width, height, rng.uniform(2, 3.5), rng.uniform(0.7, 1.2) * np.ones(3), wall, tint))
+        parts.append(
+            _gabled_roof(width, height, rng.uniform(2, 3.5), rng.uniform(0.7, 1.2) * np.ones(3), wall, tint)
+        )
     return joined(parts)
 
 
@@ -92,8 +105,24 @@ def _gabled_roof(width: float, height: float, rise: float, tint: Array, wall: st
     slope = quad(
         np.array([-x, ridge, 0.0]), np.array([width, 0, 0.0]), np.array([0, rise, -5.0]), "roof", tint, (4, 4)
     )
-    left = quad(np.array([-x, -height, 5.0]), np.array([0, 0, -10.0]), np.array([0, -rise, -5.0]), wall, wall_tint, (3.5, 2.6), True)
-    right = quad(np.array([x, -height, -5.0]), np.array([0, 0, 10.0]), np.array([0, -rise, 5.0]), wall, wall_tint, (3.5, 2.6), True)
+    left = quad(
+        np.array([-x, -height, 5.0]),
+        np.array([0, 0, -10.0]),
+        np.array([0, -rise, -5.0]),
+        wall,
+        wall_tint,
+        (3.5, 2.6),
+        True,
+    )
+    right = quad(
+        np.array([x, -height, -5.0]),
+        np.array([0, 0, 10.0]),
+        np.array([0, -rise, 5.0]),
+        wall,
+        wall_tint,
+        (3.5, 2.6),
+        True,
+    )
     return joined([slope, flipped(left), flipped(right)])
 
 
@@ -102,7 +131,9 @@ def _parked_cars(plan: StreetPlan, rng: np.random.Generator, side: int) -> list[
     while s < plan.line.s[-1] - 8:
         if rng.random() < 0.62 and plan.clear_of_crossings(s, 4.5):
             turn = (0.0 if side > 0 else np.pi) + rng.normal(0, 0.02)
-            parts.append(_stand(plan, car(rng), s, side * (plan.half_width - 1.0 + rng.normal(0, 0.06)), turn))
+            parts.append(
+                _stand(plan, car(rng), s, side * (plan.half_width - 1.0 + rng.normal(0, 0.06)), turn)
+            )
         s += rng.uniform(5.4, 7.5)
     return parts
 
@@ -123,11 +154,22 @@ def _street_furniture(plan: StreetPlan, rng: np.random.Generator, side: int) -> 
             elif kind == 2:
                 post = box(0.09, 2.6, 0.09, {"sides": "metal"}, grey, (0.5, 1.0))
                 plate = box(0.7, 0.8, 0.06, {"sides": "sign"}, rng.uniform(0.7, 1.1, 3), lift=1.9)
-                parts += [_stand(plan, part, s + ahead, side * (kerb + 0.5)) for part, ahead in ((post, 0.0), (plate, -0.09))]
+                parts += [
+                    _stand(plan, part, s + ahead, side * (kerb + 0.5))
+                    for part, ahead in ((post, 0.0), (plate, -0.09))
+                ]
             else:
                 size = rng.uniform((0.5, 0.8, 0.5), (1.3, 1.6, 1.0))
                 crate = box(*size, {"sides": "crate", "top": "crate"}, rng.uniform(0.5, 1.1, 3))
-                parts.append(_stand(plan, crate, s, side * (kerb + rng.uniform(0.9, plan.pavement - 0.5)), rng.normal(0, 0.15)))
+                parts.append(
+                    _stand(
+                        plan,
+                        crate,
+                        s,
+                        side * (kerb + rng.uniform(0.9, plan.pavement - 0.5)),
+                        rng.normal(0, 0.15),
+                    )
+                )
         s += rng.uniform(5, 13)
     return parts
 
@@ -138,13 +180,23 @@ def _trees(plan: StreetPlan, rng: np.random.Generator, side: int) -> list[tuple[
         if plan.clear_of_crossings(s, 3.0) and rng.random() < 0.75:
             d = side * (plan.half_width + rng.uniform(0.7, 1.0))
             tall = rng.uniform(2.3, 3.0)
-            trunk = box(*rng.uniform((0.22, tall + 0.8, 0.22), (0.35, tall + 0.8, 0.35)), {"sides": "bark"}, np.ones(3), (1, 2.5))
+            trunk = box(
+                *rng.uniform((0.22, tall + 0.8, 0.22), (0.35, tall + 0.8, 0.35)),
+                {"sides": "bark"},
+                np.ones(3),
+                (1, 2.5),
+            )
             num = int(rng.integers(3, 6))
             offsets = rng.uniform((-0.9, -1.6, -0.9), (0.9, 0.2, 0.9), (num, 3))
             radii = rng.uniform((0.8, 0.7, 0.8), (1.4, 1.2, 1.4), (num, 3))
             centre = plan.line.point(s, d) + [0, -tall - 0.8, 0] + offsets
             tint = rng.uniform(0.8, 1.3, (num, 1)) * rng.uniform((0.8, 0.9, 0.7), (1.4, 1.2, 1.1))
-            trees.append((_stand(plan, trunk, s, d), Ellipsoids(centre, radii, tint, np.full(num, f"leaves{rng.integers(2)}"))))
+            trees.append(
+                (
+                    _stand(plan, trunk, s, d),
+                    Ellipsoids(centre, radii, tint, np.full(num, f"leaves{rng.integers(2)}")),
+                )
+            )
         s += rng.uniform(9, 16)
     return trees
 

@@ -35,7 +35,14 @@ def _grounds(plan: StreetPlan, tiles: dict[str, Tile], sun: Array) -> Array:
     light = (_AMBIENT + _SUN * max(float(-sun[1]), 0.0)) * np.ones(3)
     return np.array(
         [
-            [1 / ROAD_PERIOD, 1 / across[name], tiles[name].width / ROAD_PERIOD, 1 / CAMERA_HEIGHT, *_place(tiles[name]), *light]
+            [
+                1 / ROAD_PERIOD,
+                1 / across[name],
+                tiles[name].width / ROAD_PERIOD,
+                1 / CAMERA_HEIGHT,
+                *_place(tiles[name]),
+                *light,
+            ]
             for name in GROUNDS
         ]
     )

@@ -34,7 +34,9 @@ class Canvas:
     def fill(self, top: float, bottom: float, left: float, right: float, colour: Colour) -> None:
         """Paint a rectangle given in fractions of the canvas."""
         rows = slice(round(top * self.height), max(round(bottom * self.height), round(top * self.height) + 1))
-        columns = slice(round(left * self.width), max(round(right * self.width), round(left * self.width) + 1))
+        columns = slice(
+            round(left * self.width), max(round(right * self.width), round(left * self.width) + 1)
+        )
         self.pixels[rows, columns] = colour
 
     def disc(self, row: float, column: float, radius: float, colour: Colour, aspect: float = 1.0) -> None:
@@ -103,7 +105,9 @@ def facade(rng: np.random.Generator, n: int) -> Texture:
     else:
         left = (rng.integers(columns) + 0.25) * bay
         canvas.fill(1 - 0.75 * storey, 1, left, left + 0.5 * bay, rng.uniform(0.15, 0.5, 3))
-        canvas.fill(1 - 0.7 * storey, 1 - 0.45 * storey, left + 0.1 * bay, left + 0.4 * bay, (0.3, 0.34, 0.38))
+        canvas.fill(
+            1 - 0.7 * storey, 1 - 0.45 * storey, left + 0.1 * bay, left + 0.4 * bay, (0.3, 0.34, 0.38)
+        )
     if rng.random() < 0.3:
         canvas.fill(0.95, 1, 0, 1, trim * 0.7)
     canvas.fill(0, 1, 0.0, 0.02, trim * 0.6)
@@ -119,7 +123,9 @@ def _window(canvas: Canvas, top: float, bottom: float, left: float, right: float
     canvas.fill(bottom + frame, bottom + 1.6 * frame, left - 1.5 * frame, right + 1.5 * frame, trim * 1.25)
     canvas.fill(top, bottom, left, right, np.array([0.16, 0.2, 0.25]) * rng.uniform(0.6, 1.9))
     if rng.random() < 0.6:  # curtain or blind
-        canvas.fill(top, top + (bottom - top) * rng.uniform(0.2, 1), left, right, rng.uniform(0.35, 0.8) * np.ones(3))
+        canvas.fill(
+            top, top + (bottom - top) * rng.uniform(0.2, 1), left, right, rng.uniform(0.35, 0.8) * np.ones(3)
+        )
     middle = (left + right) / 2
     canvas.fill(top, bottom, middle - frame / 3, middle + frame / 3, trim * 1.1)
 

@@ -24,6 +24,10 @@ class DriveWorld:
         options: of the whole set.
         drive: its number; another number is another world.
         width: of the pictures, pixels; textures are as fine as they can show.
+
+    Attributes:
+        trajectory: where the left camera is.
+        phase: turns by which this drive's changes of light are ahead of others'.
     """
 
     def __init__(self, options: SyntheticOptions, drive: int, width: int) -> None:
@@ -33,6 +37,7 @@ class DriveWorld:
         duration = (options.frames - 1) * FRAME_SECONDS
         line = Centreline(street_rng, _BEHIND, 1.2 * options.speed * duration + _BEYOND)
         self.trajectory = Trajectory(options, line, path_rng)
+        self.phase = float(path_rng.uniform())
         self._movers = _Movers(self.trajectory, line, mover_rng, duration, options.moving_cars)
         half_width, pavement = street_rng.uniform(5.0, 5.7), street_rng.uniform(2.2, 3.2)
         self._plan = StreetPlan(line, half_width, pavement, self._movers.crossings)
@@ -56,7 +61,9 @@ class DriveWorld:
             for number, (body, position, heading, moves) in enumerate(cars, start=1)
         ]
         quads = joined([quads, *moving])
-        return World(self._plan, self._atlas, self._ground, quads, round_parts, self._sun, places.reshape(-1, 3))
+        return World(
+            self._plan, self._atlas, self._ground, quads, round_parts, self._sun, places.reshape(-1, 3)
+        )
 
 
 class _Movers:
@@ -67,7 +74,12 @@ class _Movers:
     """
 
     def __init__(
-        self, trajectory: Trajectory, line: Centreline, rng: np.random.Generator, duration: float, enabled: bool
+        self,
+        trajectory: Trajectory,
+        line: Centreline,
+        rng: np.random.Generator,
+        duration: float,
+        enabled: bool,
     ) -> None:
         self._trajectory, self._line = trajectory, line
         first = float(trajectory.s(min(duration, 6.0) * rng.uniform(0.35, 0.65)))
@@ -84,7 +96,9 @@ class _Movers:
             return []
         here, next_here = self._trajectory.s([seconds, seconds + 0.01])
         s = float(here) + self._gap
-        cars = [(self._cars[0], self._line.point(s, LANE), float(self._line.heading(s)), bool(next_here > here))]
+        cars = [
+            (self._cars[0], self._line.point(s, LANE), float(self._line.heading(s)), bool(next_here > here))
+        ]
         for body, crossing, passing, speed in zip(
             self._cars[1:], self.crossings, self._seconds, self._speeds, strict=True
         ):
