@@ -37,8 +37,8 @@ class DepthDataModule(LightningDataModule):
         num_workers: processes that read; the samples are the same for any number.
         video: the neighbours in time that are sources, as frame offsets; [] for none.
         stereo: whether the rig's other camera is a source.
-        split: a folder with train.txt, val.txt and test.txt, or its name in data_splits/; not
-            given, every frame is used.
+        split: a folder with train.txt, val.txt and test.txt: inside the root, any path, or a
+            name in data_splits/; not given, every frame is used.
         hold_out: without a split, this last share of every recording is kept for validation.
         sides: the cameras whose images are targets; not given, those that the split lists, or
             the left one.

@@ -58,7 +58,7 @@ class Parts:
         if self.split is None:
             kept, held = hold_out(self.recordings, self.hold_out) if self.hold_out else (self.recordings,) * 2
             return select_all(kept if part == "train" else held, self.sides or ("l",), needs)
-        path = split_file(self.split, part)
+        path = split_file(self.split, part, self.root)
         if path is None:
             if part == "train":
                 raise ConfigError(f"split {self.split} has no train.txt; choose another --data.split")

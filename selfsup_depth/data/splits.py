@@ -31,18 +31,20 @@ class SplitLine(NamedTuple):
     where: str
 
 
-def split_file(split: str, part: Part) -> Path | None:
+def split_file(split: str, part: Part, root: Path) -> Path | None:
     """The frame list for a part, or None if the split has none for it.
 
     Args:
-        split: a folder of lists: a path, or a name in data_splits/.
+        split: a folder of lists: inside the data root, a path, or a name in data_splits/.
         part: which list.
+        root: the data root.
 
     Raises:
         ConfigError: there is no such folder.
         DataError: it holds no list at all.
     """
-    folder = find_resource("data_splits", split)
+    inside = root / split
+    folder = inside if inside.is_dir() else find_resource("data_splits", split)
     path = folder / f"{part}.txt"
     if path.is_file():
         return path
