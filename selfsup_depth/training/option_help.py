@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from docstring_parser import parse_from_object
-from docstring_parser.common import Docstring
 
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.suggestions import did_you_mean
@@ -56,11 +55,26 @@ def class_help(cls: type, prefix: str, skip: frozenset[str] = frozenset()) -> st
         prefix: stands before every option's name.
         skip: options to leave out.
     """
-    document = parse_from_object(cls)
-    said = {parameter.arg_name: parameter.description or "" for parameter in _parameters(cls, document)}
+    said = said_of_options(cls)
     options = {name: option for name, option in options_of(cls).items() if name not in skip}
     blocks = [_option_help(f"{prefix}{name}", option, said.get(name, "")) for name, option in options.items()]
-    return "\n".join([f"{cls.__name__}: {document.short_description or ''}", *blocks])
+    summary = parse_from_object(cls).short_description or ""
+    return "\n".join([f"{cls.__name__}: {summary}", *blocks])
+
+
+def said_of_options(cls: type) -> dict[str, str]:
+    """What the docstring says about each option; other libraries have it at the constructor."""
+    described = parse_from_object(cls).params
+    if not described and inspect.isfunction(cls.__init__):  # type: ignore[misc]
+        described = parse_from_object(cls.__init__).params  # type: ignore[misc]
+    return {parameter.arg_name: parameter.description or "" for parameter in described}
+
+
+def default_text(value: Any) -> str:
+    """A default as it is written in YAML."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(list(value) if isinstance(value, tuple) else value)
 
 
 def _section_help(name: str, section: Section) -> str:
@@ -76,25 +90,12 @@ def _section_help(name: str, section: Section) -> str:
 def _option_help(name: str, option: Option, said: str) -> str:
     shown = type_name(option.hint)
     if not option.required:
-        shown += f" = {_default(option.default)}"
+        shown += f" = {default_text(option.default)}"
     base = component_class(option.hint) or component_inside(option.hint)
     if base is not None and base.__module__.startswith(_PACKAGE):
         kinds = ", ".join(cls.__name__ for cls in known_classes(base))
         said = f"{said.rstrip('.')}. One of: {kinds} (--help NAME lists the options of one)."
     return f"  {name}  {shown}\n{_wrapped(said, 6)}"
-
-
-def _default(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
-
-
-def _parameters(cls: type, document: Docstring) -> Iterator[Any]:
-    """Described arguments, of the class or, as other libraries have it, of its constructor."""
-    yield from document.params
-    if not document.params and inspect.isfunction(cls.__init__):  # type: ignore[misc]
-        yield from parse_from_object(cls.__init__).params  # type: ignore[misc]
 
 
 def _all_classes(sections: Sections) -> Iterator[type]:
