@@ -49,7 +49,10 @@ class Parts:
         return selection
 
     def measured(self, part: Part) -> Selection:
-        """Frames of "val" or "test" that have measured depth; without a split the two are the same."""
+        """Frames of "val" or "test" that have measured depth.
+
+        Without a split, and with one that has no test.txt, the two are the same.
+        """
         selection = self._select(part, Needs())
         measured = [example for example in selection.examples if example.frame.measured is not None]
         return Selection(measured, selection.left_out)
@@ -62,7 +65,8 @@ class Parts:
         if path is None:
             if part == "train":
                 raise ConfigError(f"split {self.split} has no train.txt; choose another --data.split")
-            return Selection([], [])
+            # A split for training alone is tested where it is validated.
+            return self._select("val", needs) if part == "test" else Selection([], [])
         lines = [line for line in read_split(path) if self.sides is None or line.side in self.sides]
         return select_listed(self.recordings, lines, needs, self.on_missing == "refuse")
 

@@ -29,7 +29,7 @@ def data_for(
     protocol: Protocol,
     trust: bool,
 ) -> DepthDataModule:
-    """The data to evaluate on, its test frames found.
+    """The data to evaluate on.
 
     Images have the size that the network was trained on, and a laser point's depth is what
     the protocol says, where the layout has lasers.
@@ -43,7 +43,6 @@ def data_for(
 
     Raises:
         ConfigError: the configuration does not describe data.
-        DataError: the data cannot be used, or has no measured depth.
     """
     height, width = record["size"]
     size = [("data.height", str(height)), ("data.width", str(width))]
@@ -58,7 +57,6 @@ def data_for(
     if isinstance(data.layout, KittiRaw):
         data.layout.velodyne_depth = protocol.velodyne_depth
     data.prepare_data()
-    data.setup("test")
     return data
 
 
@@ -72,13 +70,12 @@ def evaluate_on_data(
         The errors, and how many frames each kind of instrument measured.
 
     Raises:
-        DataError: no test frame has measured depth.
+        DataError: the data cannot be used, or no test frame has measured depth.
     """
+    data.setup("test")
     loader = data.test_dataloader()
     if isinstance(loader, list):
-        raise DataError(
-            f"no test frame has measured depth, in {data.root}; choose other data or another split"
-        )
+        raise DataError(f"no test frame has measured depth, in {data.root}; choose other data")
     evaluation = DepthEvaluation(protocol)
     frames = zip(loader, names_and_sources(loader), strict=True)
     sources: Counter[str] = Counter()
