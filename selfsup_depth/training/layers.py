@@ -22,6 +22,10 @@ from selfsup_depth.training.yaml_file import KeyPath, parse_yaml, read_yaml
 
 CLASS, ARGUMENTS = "class_path", "init_args"
 
+# Options of a section that say one thing in two ways: "300 steps" laid over "20 epochs" means
+# 300 steps, not whichever of the two ends first.
+ALTERNATIVES = {"trainer": {"max_steps", "max_epochs"}}
+
 # A key with this at its end changes what a lower layer has, and is ignored where it has none.
 IF_PRESENT = "?"
 
@@ -64,14 +68,26 @@ def stack_layers(
     origins: dict[KeyPath, str] = {}
     for name in files:
         read, places = read_yaml(find_resource("conf", str(name)))
-        values = _merged(values, arguments_beside_class(read))
+        values = _laid(values, arguments_beside_class(read))
         origins |= {_without_arguments(path): f"in {place}" for path, place in places.items() if path}
+    given: dict[str, Any] = {}
     for dotted, text in flags:
         path = _without_arguments(tuple(dotted.split(".")))
-        values = _merged(values, _nested(path, _flag_value(dotted, text)))
+        given = _merged(given, _nested(path, _flag_value(dotted, text)))
         origins.pop(path, None)  # so that the latest is the last
         origins[path] = "on the command line"
-    return Layers(values, origins)
+    return Layers(_laid(values, given), origins)
+
+
+def _laid(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    """A layer over those before; of two ways to say one thing the upper layer's way stays."""
+    for section, names in ALTERNATIVES.items():
+        below, above = lower.get(section), upper.get(section)
+        if isinstance(below, dict) and isinstance(above, dict) and names & above.keys():
+            lower = {**lower, section: {k: v for k, v in below.items() if k not in names}}
+    merged = _merged(lower, upper)
+    assert isinstance(merged, dict)
+    return merged
 
 
 def _flag_value(dotted: str, text: str) -> Any:
