@@ -1,7 +1,8 @@
 """KITTI raw: folders by day and drive, calibration by day, colour cameras 2 (left) and 3.
 
-The only file that knows pykitti, which composes calibrations and decodes positions. What is
-read is checked first, because pykitti takes a negative focal length or half a packet as it is.
+The only file that knows pykitti, which builds motions and decodes positions. Files are read by
+us, because pykitti takes a negative focal length or an empty packet as it is, and wants every
+sensor of a drive to be there.
 """
 
 from __future__ import annotations
@@ -128,31 +129,17 @@ class _CalibratedCamera:
             )
 
 
-class _PykittiCalibration(pykitti.raw):  # type: ignore[misc]
-    """pykitti's calibration of a day, without its demand for a drive that has everything."""
-
-    def __init__(self, day: Path) -> None:
-        self.calib_path = str(day)
-        self._load_calib()
-
-
 @dataclass(frozen=True)
 class _Day:
     cameras: dict[str, _CalibratedCamera]
 
     @classmethod
     def read(cls, day: Path) -> _Day:
-        """Calibration of a recording day: checked by us, composed by pykitti."""
+        """Calibration of a recording day."""
         rectified = read_calibration(day / "calib_cam_to_cam.txt")
-        for name in ("00", "01", "02", "03"):
-            rectified.array(f"P_rect_{name}", 3, 4)
-            rectified.array(f"R_rect_{name}", 3, 3)
-        for name in ("calib_velo_to_cam.txt", "calib_imu_to_velo.txt"):
-            rigid = read_calibration(day / name)
-            rigid.array("R", 3, 3), rigid.array("T", 3)
-
-        calib = _PykittiCalibration(day).calib
-        T_rig_from_velodyne = calib.R_rect_00 @ calib.T_cam0_velo_unrect
+        T_rectify = pykitti.utils.transform_from_rot_trans(rectified.array("R_rect_00", 3, 3), np.zeros(3))
+        T_rig_from_velodyne = T_rectify @ _read_rigid(day / "calib_velo_to_cam.txt")
+        T_velodyne_from_imu = _read_rigid(day / "calib_imu_to_velo.txt")
         cameras = {}
         for side, number in CAMERA_NUMBERS.items():
             key = f"P_rect_{number}"
@@ -166,10 +153,17 @@ class _Day:
                 size=(height, width),
                 T_rig_to_camera=T_rig_to_camera,
                 P_velodyne_to_image=K @ T_camera_from_velodyne[:3],
-                T_camera_from_imu=T_camera_from_velodyne @ calib.T_velo_imu,
+                T_camera_from_imu=T_camera_from_velodyne @ T_velodyne_from_imu,
                 where=rectified.where(key),
             )
         return cls(cameras)
+
+
+def _read_rigid(path: Path) -> Matrix:
+    """The rigid motion (4, 4) of a calibration file."""
+    rigid = read_calibration(path)
+    T: Matrix = pykitti.utils.transform_from_rot_trans(rigid.array("R", 3, 3), rigid.array("T", 3))
+    return T
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,19 +122,17 @@ def select_listed(
     left_out: list[str] = []
     for line in lines:
         recording = by_name.get(_key(line.folder))
-        if recording is None:
-            known = did_you_mean(line.folder, sorted(r.name for r in recordings)[:20])
-            reason = f"there is no recording {line.folder} ({known})"
-        else:
-            example = Example(recording, line.side, line.frame)
-            reason = needs.missing(example) or ""
-            if not reason:
-                examples.append(example)
-                continue
-        if refuse:
+        example = Example(recording, line.side, line.frame) if recording else None
+        reason = needs.missing(example) if example else f"there is no recording {line.folder}"
+        if example and not reason:
+            examples.append(example)
+        elif refuse:
             advice = "restore it, or leave such lines out: --data.on_missing=skip"
+            if not recording:
+                advice = f"{did_you_mean(line.folder, by_name)} Or leave such lines out: --data.on_missing=skip"
             raise DataError(f"{reason}, in {line.where}; {advice}")
-        left_out.append(f"{reason}, in {line.where}")
+        else:
+            left_out.append(f"{reason}, in {line.where}")
     return Selection(examples, left_out)
 
 
