@@ -72,7 +72,7 @@ class DepthDecoder(nn.Module):
         self.heads = nn.ModuleList(ReflectedConv3x3(c, num_outputs) for c in channels[:NUM_LEVELS])
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """Activations (B, num_outputs, h, w) before the sigmoid, finest first."""
+        """Activations (B, num_outputs, h, w) before the sigmoid, finest first, at least float32."""
         x = features[-1]
         outputs: list[Tensor] = []
         for level in reversed(range(len(self.merge))):
@@ -81,7 +81,9 @@ class DepthDecoder(nn.Module):
                 x = torch.cat([x, features[level - 1]], dim=1)
             x = self.merge[level](x)
             if level < NUM_LEVELS:
-                outputs.insert(0, self.heads[level](x))
+                # bfloat16 activations would say depth in steps of over one per cent.
+                with full_precision(x):
+                    outputs.insert(0, self.heads[level](at_least_float32(x)))
         return outputs
 
 
@@ -143,8 +145,10 @@ class DepthNet(nn.Module):
         check_size(image)
         activations = self.decoder(self.encoder(image))
         with full_precision(image):
-            sigmoids = [torch.sigmoid(at_least_float32(activation)) for activation in activations]
-            return [inverse_depth_from_sigmoid(s, self.min_depth, self.max_depth) for s in sigmoids]
+            return [
+                inverse_depth_from_sigmoid(torch.sigmoid(activation), self.min_depth, self.max_depth)
+                for activation in activations
+            ]
 
     def _say_first(self, depth: float) -> None:
         share = sigmoid_from_inverse_depth(1 / depth, self.min_depth, self.max_depth)

@@ -79,7 +79,7 @@ class PoseNet(nn.Module):
             second: (B, 3, H, W), the later one.
         """
         features = self.encoder(torch.cat([first, second], dim=1))[-1]
-        output = self.head(self.decoder(features))
+        features = self.decoder(features)
         with full_precision(first):
-            motion = self.output_scale * at_least_float32(output).mean(dim=(2, 3))
+            motion = self.output_scale * self.head(at_least_float32(features)).mean(dim=(2, 3))
             return T_from_axis_angle(motion[:, :3], motion[:, 3:] + self.first_translation)
