@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.pose import axis_angle_from_T
@@ -19,6 +19,10 @@ SMALL = 0.125
 
 def num_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def random_images(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
 
 
 # depth
