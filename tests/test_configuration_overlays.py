@@ -14,7 +14,7 @@ def stacked(tmp_path, *texts, flags=()):
 
 
 def test_a_key_with_a_question_mark_changes_what_is_there_and_adds_nothing(tmp_path):
-    overlay = "model: {pose_net?: {width: 0.25}, depth_net: {width: 0.25}}"
+    overlay = "model:\n  pose_net?: {width: 0.25}\n  depth_net: {width: 0.25}"
     with_pose = stacked(tmp_path, "model: {pose_net: {num_layers: 18}}", overlay)
     assert with_pose["model"]["pose_net"] == {"num_layers": 18, "width": 0.25}
     assert stacked(tmp_path, "model: {}", overlay)["model"] == {"depth_net": {"width": 0.25}}
