@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from selfsup_depth.data.synthetic_trajectory import Array, rotation
@@ -93,7 +93,13 @@ def write_calibration(day: Path, rig: Rig) -> None:
     lines = ["calib_time: 01-Jan-2026 12:00:00", f"corner_dist: {_numbers([0.0995])}"]
     for number, shift in enumerate(shifts):
         P = rig.K @ np.column_stack([np.eye(3), [-shift, 0, 0]])
-        values = {"S": [width, height], "K": rig.K, "D": np.zeros(5), "R": np.eye(3), "T": [-shift, 0, 0]}
+        values: dict[str, ArrayLike] = {
+            "S": [width, height],
+            "K": rig.K,
+            "D": np.zeros(5),
+            "R": np.eye(3),
+            "T": [-shift, 0, 0],
+        }
         values |= {"S_rect": [width, height], "R_rect": _R_RECT if number == 0 else np.eye(3), "P_rect": P}
         lines += [f"{key}_0{number}: {_numbers(value)}" for key, value in values.items()]
     _write_lines(day / "calib_cam_to_cam.txt", lines)
@@ -180,7 +186,7 @@ def _oxts_packet(pose: Callable[[float], Array], t: float) -> list[float]:
     ]
 
 
-def _numbers(values: Array | Iterable[float]) -> str:
+def _numbers(values: ArrayLike) -> str:
     """Numbers with all their digits, so that nothing is lost between what was rendered and what is read."""
     return " ".join(f"{float(value):.17g}" for value in np.ravel(np.asarray(values, dtype=float)))
 
@@ -192,4 +198,4 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 
 def _save(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, compress_level=3)
+    Image.fromarray(pixels).save(path, compress_level=2)

@@ -49,26 +49,13 @@ class Atlas:
             height, width = texture.shape[:2]
             self.tiles[name] = Tile(len(blocks), len(levels), width, height, name in along)
             blocks += levels
-        self._table = torch.zeros(len(blocks), 4)
-        image = self._pack(blocks)
+        image, places = _packed(blocks)
         self._image = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
-        self._to_grid = torch.tensor([2 / (image.shape[1] - 1), 2 / (image.shape[0] - 1)])
-
-    def _pack(self, blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Place blocks on shelves, tallest first; fills the table with x, y, width, height."""
-        places, x, y, shelf = {}, 0, 0, 0
-        for index in sorted(range(len(blocks)), key=lambda index: -blocks[index].shape[0]):
-            height, width = blocks[index].shape[:2]
-            if x + width + 2 > _ATLAS_WIDTH:
-                x, y, shelf = 0, y + shelf, 0
-            places[index] = (x, y)
-            self._table[index] = torch.tensor([x + 1.0, y + 1.0, width, height])
-            x, shelf = x + width + 2, max(shelf, height + 2)
-        image = np.zeros((y + shelf, _ATLAS_WIDTH, 3), np.float32)
-        for index, (x, y) in places.items():
-            padded = np.pad(blocks[index], ((1, 1), (1, 1), (0, 0)), mode="wrap")
-            image[y : y + padded.shape[0], x : x + padded.shape[1]] = padded
-        return image
+        # As grid_sample counts: -1 and 1 at the centres of the outermost texels.
+        sizes = np.array([[block.shape[1], block.shape[0]] for block in blocks])
+        to_grid = 2 / (np.array([image.shape[1], image.shape[0]]) - 1)
+        table = np.concatenate([(places - 0.5) * to_grid - 1, sizes * to_grid], axis=1)
+        self._table = torch.from_numpy(table.T.copy()).float()
 
     def sample(self, first_row: Tensor, level: Tensor, last_level: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """(3, N) colours at texture coordinates, linear within and between levels.
@@ -82,14 +69,30 @@ class Atlas:
         fine = level.floor()
         coarse = (fine + 1).minimum(last_level)
         u, v = u - u.floor(), v - v.floor()
-        colours = self._sample_level((first_row + fine).long(), u, v)
-        return colours.lerp(self._sample_level((first_row + coarse).long(), u, v), level - fine)
+        colours = self._sample_level((first_row + fine).int(), u, v)
+        return colours.lerp(self._sample_level((first_row + coarse).int(), u, v), level - fine)
 
     def _sample_level(self, row: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        place = self._table.index_select(0, row)
-        grid = torch.stack((place[:, 0] + u * place[:, 2] - 0.5, place[:, 1] + v * place[:, 3] - 0.5), dim=-1)
-        grid = grid * self._to_grid - 1
+        left, top, width, height = self._table.index_select(1, row)
+        grid = torch.stack((u * width + left, v * height + top), dim=-1)
         return F.grid_sample(self._image, grid[None, None], align_corners=True)[0, :, 0]
+
+
+def _packed(blocks: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """One image of all blocks on shelves, tallest first, and (n, 2) x and y of their first texels."""
+    places, x, y, shelf = np.zeros((len(blocks), 2), np.int64), 0, 0, 0
+    for index in sorted(range(len(blocks)), key=lambda index: -blocks[index].shape[0]):
+        height, width = blocks[index].shape[:2]
+        if x + width + 2 > _ATLAS_WIDTH:
+            x, y, shelf = 0, y + shelf, 0
+        places[index] = x + 1, y + 1
+        x, shelf = x + width + 2, max(shelf, height + 2)
+    image = np.zeros((y + shelf, _ATLAS_WIDTH, 3), np.float32)
+    for block, (x, y) in zip(blocks, places, strict=True):
+        height, width = block.shape[:2]
+        padded = np.pad(block, ((1, 1), (1, 1), (0, 0)), mode="wrap")
+        image[y - 1 : y + height + 1, x - 1 : x + width + 1] = padded
+    return image, places
 
 
 def _levels(texture: Texture, along: int) -> list[NDArray[np.float32]]:

@@ -35,7 +35,7 @@ def car(rng: np.random.Generator) -> Quads:
         "right": "car_side",
         "top": "car_body",
     }
-    parts = [box(width, belt, length, sides, paint)]
+    parts = [box((width, belt, length), sides, paint)]
     parts.append(_window(x, (nose, -roof), (hood, -belt)))
     parts.append(_window(-x, (tail, -roof), (boot, -belt)))
     parts.append(

@@ -31,9 +31,20 @@ class Hits:
     """
 
     inverse_length: Tensor
-    piece: Tensor
     u: Tensor
     v: Tensor
+    piece: Tensor
+
+    @classmethod
+    def nothing(cls, shape: tuple[int, int, int]) -> Hits:
+        """Sky everywhere."""
+        lengths, u, v = torch.zeros(3, *shape).unbind()
+        return cls(lengths, u, v, torch.full(shape, SKY, dtype=torch.int32))
+
+    def hides(self, rect: Rect, nearest: float) -> bool:
+        """Whether everything met in a rect is nearer than a depth, metres."""
+        top, bottom, left, right = rect
+        return nearest > 0 and float(self.inverse_length[:, top:bottom, left:right].min()) * nearest > 1
 
     def keep_nearer(
         self, rect: Rect, inverse_length: Tensor, there: Tensor, piece: int, u: Tensor, v: Tensor
@@ -59,10 +70,15 @@ def cast(
 
 
 def _cast_ground(sensor: Sensor, T_world_from_sensor: Array, ground: Ground) -> Hits:
-    met = ground.meet(sensor, T_world_from_sensor)
-    inverse_length = met.inverse_length.contiguous()
-    piece = torch.where(inverse_length > 0, met.kind, SKY).to(torch.int32)
-    return Hits(inverse_length, piece, met.u.contiguous(), met.v.contiguous())
+    """The ground, from the first row that looks down on; above it the sky."""
+    falling = sensor.dot(T_world_from_sensor[1, :3]).amax(dim=(0, 2)) > 0
+    top = int(falling.int().argmax()) if falling.any() else sensor.shape[1]
+    hits = Hits.nothing(sensor.shape)
+    if top < sensor.shape[1]:
+        met = ground.meet(sensor, T_world_from_sensor, Rect(top, sensor.shape[1], 0, sensor.shape[2]))
+        hits.inverse_length[:, top:], hits.u[:, top:], hits.v[:, top:] = met.inverse_length, met.u, met.v
+        hits.piece[:, top:] = torch.where(met.inverse_length > 0, met.kind, SKY)
+    return hits
 
 
 def _cast_quads(hits: Hits, sensor: Sensor, R: Array, origin: Array, quads: Quads) -> None:
@@ -74,14 +90,16 @@ def _cast_quads(hits: Hits, sensor: Sensor, R: Array, origin: Array, quads: Quad
     outline = np.stack([corner, corner + across, corner + across + down, corner + down], axis=1)
     rects = sensor.bounds(outline)
     near = np.linalg.norm(outline, axis=2).min(axis=1) < RANGE
-    chosen = np.flatnonzero((plane < 0) & near & _not_empty(rects))
+    nearest = outline[..., 2].min(axis=1)  # no ray is shorter than that
 
     inverse_along = outward / plane[:, None]
     to_u = np.cross(outward, down) / square[:, None]
     to_v = np.cross(across, outward) / square[:, None]
     u_corner, v_corner = (to_u * corner).sum(axis=1) + 0.5, (to_v * corner).sum(axis=1) + 0.5
-    for i in chosen:
+    for i in _front_to_back((plane < 0) & near, rects, nearest):
         rect = Rect(*rects[i].tolist())
+        if hits.hides(rect, nearest[i]):
+            continue
         inverse_length = sensor.dot(inverse_along[i], rect)
         u = sensor.dot(to_u[i], rect).div_(inverse_length).sub_(float(u_corner[i]))
         v = sensor.dot(to_v[i], rect).div_(inverse_length).sub_(float(v_corner[i]))
@@ -98,9 +116,11 @@ def _cast_ellipsoids(
     centre = (parts.centre - origin) @ R
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     rects = sensor.bounds((parts.centre[:, None] - origin + corners * parts.radii[:, None]) @ R)
-    near = np.linalg.norm(centre, axis=1) < RANGE
-    for i in np.flatnonzero(near & _not_empty(rects)):
+    nearest = centre[:, 2] - parts.radii.max(axis=1)
+    for i in _front_to_back(np.linalg.norm(centre, axis=1) < RANGE, rects, nearest):
         rect = Rect(*rects[i].tolist())
+        if hits.hides(rect, nearest[i]):
+            continue
         scale = R / parts.radii[i][:, None]  # (3, 3) sensor -> unit sphere
         start = (origin - parts.centre[i]) / parts.radii[i]
         x, y, z = (sensor.dot(row, rect) for row in scale)
@@ -114,5 +134,7 @@ def _cast_ellipsoids(
         hits.keep_nearer(rect, length.reciprocal(), there, first_piece + int(i), u, v)
 
 
-def _not_empty(rects: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.asarray((rects[:, 1] > rects[:, 0]) & (rects[:, 3] > rects[:, 2]))
+def _front_to_back(wanted: NDArray[np.bool_], rects: NDArray[np.int64], nearest: Array) -> NDArray[np.int64]:
+    """Which pieces to cast, near ones first, so that what they hide need not be."""
+    seen = np.flatnonzero(wanted & (rects[:, 1] > rects[:, 0]) & (rects[:, 3] > rects[:, 2]))
+    return np.asarray(seen[np.argsort(nearest[seen], kind="stable")])

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from selfsup_depth.data.kitti_raw import KittiRaw
 from selfsup_depth.data.kitti_raw_writer import write_calibration, write_motion, write_timestamps
 from selfsup_depth.data.synthetic_options import SyntheticOptions
 from selfsup_depth.data.synthetic_recorder import Recorder, rig_of
@@ -23,6 +24,25 @@ from selfsup_depth.errors import DataError, StorageError
 
 _OPTIONS_FILE = "options.json"
 _MOST_WORKERS = 8
+_RENDERER = 1  # to be raised when the same options give other bytes
+
+
+class SyntheticDrive(KittiRaw):
+    """Rendered drives through a street, read as KITTI raw; rendered when they are first asked for.
+
+    Args:
+        options: what to render; the data root must hold the same or nothing yet.
+    """
+
+    default_root = Path("runs/synthetic_drive")
+
+    def __init__(self, options: SyntheticOptions | None = None) -> None:
+        super().__init__()
+        self.options = options or SyntheticOptions()
+
+    def prepare(self, root: Path) -> None:
+        """Render the drives unless they are there."""
+        synthesize(root, self.options)
 
 
 def synthesize(root: Path, options: SyntheticOptions | None = None, progress: bool = True) -> None:
@@ -125,7 +145,7 @@ def _write_splits(root: Path, options: SyntheticOptions) -> None:
 
 
 def _record(options: SyntheticOptions) -> str:
-    return json.dumps(dataclasses.asdict(options), indent=2) + "\n"
+    return json.dumps({"renderer": _RENDERER, **dataclasses.asdict(options)}, indent=2) + "\n"
 
 
 def _is_rendered(root: Path, options: SyntheticOptions) -> bool:

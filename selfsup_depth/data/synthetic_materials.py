@@ -13,6 +13,7 @@ from selfsup_depth.data.synthetic_texture import (
     car_side,
     facade,
     fractal_noise,
+    muted,
 )
 
 NUM_FACADES = 9
@@ -64,13 +65,13 @@ def _walls(rng: np.random.Generator, n: int) -> dict[str, Texture]:
             row + rng.uniform(0.05, 0.3),
             column,
             column + rng.uniform(0.05, 0.3),
-            rng.uniform(0.1, 0.95, 3),
+            muted(rng, 0.1, 0.95),
         )
     crate.weather(0.2)
     sign = Canvas(rng, n // 2, n // 2, rng.uniform(0.3, 0.9, 3))
     sign.disc(0.5, 0.5, 0.36, rng.uniform(0.2, 0.95, 3))
-    sign.fill(0.4, 0.6, 0.2, 0.8, rng.uniform(0.1, 0.95, 3))
-    sign.fill(0.7, 0.76, 0.1, 0.9, rng.uniform(0.1, 0.95, 3))
+    sign.fill(0.4, 0.6, 0.2, 0.8, muted(rng, 0.1, 0.95))
+    sign.fill(0.7, 0.76, 0.1, 0.9, muted(rng, 0.1, 0.95))
     sign.weather(0.12)
     return {
         "brick": brick.done(),
@@ -112,7 +113,7 @@ def _sky(rng: np.random.Generator, n: int) -> Texture:
     clouds = fractal_noise(rng, n, n, 1.6)[..., None]
     blue, white = np.array([0.5, 0.66, 0.85]), np.array([0.93, 0.94, 0.95])
     cover = 1 / (1 + np.exp(-(clouds * 2.2 - rng.uniform(-1, 1.5))))
-    return (blue + (white - blue) * cover).astype(np.float32)
+    return np.asarray(blue + (white - blue) * cover, np.float32)
 
 
 def _grounds(rng: np.random.Generator, n: int, half_width: float) -> dict[str, Texture]:

@@ -64,7 +64,8 @@ class SyntheticOptions:
 
     def size(self, rig: int) -> tuple[int, int]:
         """(height, width) of a rig's pictures; each further rig's are an eighth larger."""
-        return tuple(int(round(side * (1 + rig / 8))) for side in (self.height, self.width))  # type: ignore[return-value]
+        growth = 1 + rig / 8
+        return round(self.height * growth), round(self.width * growth)
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:

@@ -12,13 +12,13 @@ from selfsup_depth.data.synthetic_atlas import Atlas
 from selfsup_depth.data.synthetic_cast import SKY, Hits, cast
 from selfsup_depth.data.synthetic_ground import Ground
 from selfsup_depth.data.synthetic_materials import GROUNDS
+from selfsup_depth.data.synthetic_plan import StreetPlan
 from selfsup_depth.data.synthetic_scene import Ellipsoids, Quads
 from selfsup_depth.data.synthetic_sensor import Pinhole, Rect, Scanner
-from selfsup_depth.data.synthetic_street import StreetPlan
 from selfsup_depth.data.synthetic_surfaces import surfaces
 from selfsup_depth.data.synthetic_trajectory import CAMERA_HEIGHT, Array
 
-_HAZE = np.array([0.8, 0.84, 0.88])
+_HAZE = torch.tensor([0.8, 0.84, 0.88])[:, None, None, None]
 _HAZE_RANGE = 400.0  # metres in which haze takes over 63 % of a colour
 
 
@@ -91,36 +91,39 @@ def _shade(hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World
     table = surfaces(
         world.plan, world.atlas.tiles, world.quads, world.round_parts, world.sun, T_world_from_camera[:3, 3]
     )
-    columns = torch.from_numpy(table).index_select(0, piece.long().clamp(min=0)).unbind(1)
+    columns = torch.from_numpy(table.T.copy()).index_select(1, piece.clamp(min=0))
     repeat_u, repeat_v, density, slant, per_level, first_row, last_level = columns[:7]
     # A slanted piece is covered more along its slope; the samples share a pixel between them.
     footprint = depth * (0.6 / camera.focal) * (depth * slant).clamp(min=1)
     level = (footprint * density).clamp(min=1e-6).log2() * per_level
     colours = world.atlas.sample(first_row, level, last_level, u * repeat_u, v * repeat_v)
-    colours *= torch.stack(columns[7:])
+    colours *= columns[7:]
     colours = colours.view(3, *shape)
     _shade_ground(colours, hits, camera, T_world_from_camera, world)
-    haze = torch.from_numpy(_HAZE).float()[:, None, None, None]
-    colours = haze.lerp(colours, torch.exp(-depth / _HAZE_RANGE).view(shape))
-    sky = _sky(camera, T_world_from_camera, world)
-    return torch.where(hits.piece == SKY, sky, colours)
+    colours = _HAZE.lerp(colours, torch.exp(-depth / _HAZE_RANGE).view(shape))
+    return _fill_sky(colours, hits, camera, T_world_from_camera, world)
 
 
 def _shade_ground(
     colours: Tensor, hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World
 ) -> None:
     """Lay the shadows of the houses, and those right below moving cars, on the ground."""
-    rows = torch.nonzero(((hits.piece >= 0) & (hits.piece < len(GROUNDS))).any(dim=2).any(dim=0))
-    if not len(rows):
+    is_ground = (hits.piece >= 0) & (hits.piece < len(GROUNDS))
+    if (rect := _rows_with(is_ground)) is None:
         return
-    rect = Rect(int(rows[0]), hits.piece.shape[1], 0, hits.piece.shape[2])
-    piece = hits.piece[:, rect.top :]
-    depth = 1 / hits.inverse_length[:, rect.top :].clamp(min=1e-4)
+    rows = slice(rect.top, rect.bottom)
+    depth = 1 / hits.inverse_length[:, rows].clamp(min=1e-4)
     x, z = (T_world_from_camera[i, 3] + camera.dot(T_world_from_camera[i, :3], rect) * depth for i in (0, 2))
     light = world.ground.light(x, z, depth * depth * (0.6 / camera.focal / CAMERA_HEIGHT))
     for x_mover, z_mover, heading in world.movers.tolist():
         light = light * _below_car(x - x_mover, z - z_mover, heading)
-    colours[:, :, rect.top :] *= torch.where((piece >= 0) & (piece < len(GROUNDS)), light, 1.0)
+    colours[:, :, rows] *= torch.where(is_ground[:, rows], light, 1.0)
+
+
+def _rows_with(mask: Tensor) -> Rect | None:
+    """The rows in which a (samples, H, W) mask is true anywhere, over the whole width."""
+    rows = torch.nonzero(mask.any(dim=2).any(dim=0)).flatten().tolist()
+    return Rect(rows[0], rows[-1] + 1, 0, mask.shape[2]) if rows else None
 
 
 def _below_car(x: Tensor, z: Tensor, heading: float) -> Tensor:
@@ -131,15 +134,24 @@ def _below_car(x: Tensor, z: Tensor, heading: float) -> Tensor:
     return 0.4 + 0.6 * ((beside * beside + ahead * ahead) / 0.5).clamp(max=1)
 
 
-def _sky(camera: Pinhole, T_world_from_camera: Array, world: World) -> Tensor:
-    """(3, samples, H, W) a ceiling of clouds, so far away that only turning moves it."""
-    x, y, z = (camera.dot(row) for row in T_world_from_camera[:3, :3])
+def _fill_sky(
+    colours: Tensor, hits: Hits, camera: Pinhole, T_world_from_camera: Array, world: World
+) -> Tensor:
+    """Paint a ceiling of clouds where nothing is met, so far away that only turning moves it."""
+    is_sky = hits.piece == SKY
+    if (rect := _rows_with(is_sky)) is None:
+        return colours
+    x, y, z = (camera.dot(row, rect) for row in T_world_from_camera[:3, :3])
     up = (-y).clamp(min=0) + 0.12
     u, v = (x / up * 0.16).reshape(-1), (z / up * 0.16).reshape(-1)
     tile = world.atlas.tiles["sky"]
     # A pixel covers 1 / focal of the ceiling straight up, and up^-2 of that towards the horizon.
     level = (0.16 * 0.6 * tile.width / camera.focal / (up * up)).clamp(min=1e-6).log2().reshape(-1)
     first_row, last_level = torch.tensor([float(tile.first_row), tile.levels - 1.0]).unbind()
-    colours = world.atlas.sample(first_row.expand_as(u), level, last_level.expand_as(u), u, v)
-    haze = torch.from_numpy(_HAZE).float()[:, None, None, None]
-    return haze.lerp(colours.view(3, *x.shape), ((-y) / 0.35).clamp(0, 1))
+    clouds = world.atlas.sample(first_row.expand_as(u), level, last_level.expand_as(u), u, v).view(
+        3, *x.shape
+    )
+    rows = slice(rect.top, rect.bottom)
+    sky = _HAZE.lerp(clouds, (-y / 0.35).clamp(0, 1))
+    colours[:, :, rows] = torch.where(is_sky[:, rows], sky, colours[:, :, rows])
+    return colours

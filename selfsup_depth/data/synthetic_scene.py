@@ -106,21 +106,21 @@ def quad(
 
 
 def box(
-    width: float,
-    height: float,
-    length: float,
+    size: tuple[float, float, float],
     tiles: dict[str, str],
     tint: Array,
     metres: tuple[float, float] | None = None,
     lift: float = 0.0,
 ) -> Quads:
-    """A box around the origin of the ground; x is its width, z its length.
+    """A box around the origin of the ground.
 
     Args:
+        size: width along x, height, length along z, metres.
         tiles: texture by face: front (-z, towards a viewer behind it), back, left, right, top,
             or "sides" for the four upright ones. Faces without a texture are left out.
         lift: of its bottom above the ground, metres.
     """
+    width, height, length = size
     x, z, top = width / 2, length / 2, -height - lift
     down = np.array([0.0, height, 0.0])
     faces = {

@@ -30,6 +30,11 @@ class Rect(NamedTuple):
     right: int
 
 
+def whole(sensor: Sensor) -> Rect:
+    """All rows and columns of a sensor."""
+    return Rect(0, sensor.shape[1], 0, sensor.shape[2])
+
+
 class Sensor(Protocol):
     """A grid of rays."""
 
@@ -59,9 +64,10 @@ class Pinhole:
         self._y = ((torch.arange(height) + _SAMPLES[:, 1:] - K[1, 2]) / K[1, 1])[:, :, None]
 
     def dot(self, vector: Array, rect: Rect | None = None) -> Tensor:
-        top, bottom, left, right = rect or (0, *self.shape[1:2], 0, self.shape[2])
-        a, b, c = vector.tolist()
-        return (self._x[:, :, left:right] * a + c) + self._y[:, top:bottom] * b
+        top, bottom, left, right = rect or whole(self)
+        a, b, c = map(float, vector)
+        products: Tensor = (self._x[:, :, left:right] * a + c) + self._y[:, top:bottom] * b
+        return products
 
     def bounds(self, polygons: Array) -> NDArray[np.int64]:
         points, in_front = _cut_at_near_plane(polygons)
@@ -96,9 +102,9 @@ class Scanner:
         self._x, self._z = azimuths.sin().float()[None, None], azimuths.cos().float()[None, None]
 
     def dot(self, vector: Array, rect: Rect | None = None) -> Tensor:
-        top, bottom, left, right = rect or (0, *self.shape[1:2], 0, self.shape[2])
-        a, b, c = vector.tolist()
-        ahead = self._x[..., left:right] * a + self._z[..., left:right] * c
+        top, bottom, left, right = rect or whole(self)
+        a, b, c = map(float, vector)
+        ahead: Tensor = self._x[..., left:right] * a + self._z[..., left:right] * c
         return self._level[:, top:bottom] * ahead + self._down[:, top:bottom] * b
 
     def bounds(self, polygons: Array) -> NDArray[np.int64]:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from selfsup_depth.data.synthetic_atlas import Tile
 from selfsup_depth.data.synthetic_materials import GROUNDS, ROAD_PERIOD
+from selfsup_depth.data.synthetic_plan import StreetPlan
 from selfsup_depth.data.synthetic_scene import Ellipsoids, Quads, outward_normals
-from selfsup_depth.data.synthetic_street import StreetPlan
 from selfsup_depth.data.synthetic_trajectory import CAMERA_HEIGHT, Array
 
 _AMBIENT = 0.72  # light on a face that is turned away from the sun

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Texture = NDArray[np.float32]
-Colour = Sequence[float] | Texture
+Colour = Sequence[float] | NDArray[np.floating]
 
 
 class Canvas:
@@ -45,7 +45,7 @@ class Canvas:
         columns = ((np.arange(self.width)[None] + 0.5) / self.width - column) * aspect
         self.pixels[np.hypot(rows, columns) < radius] = colour
 
-    def weather(self, strength: float, slope: float = 1.1, colour: float = 0.25) -> None:
+    def weather(self, strength: float, slope: float = 1.1, colour: float = 0.12) -> None:
         """Multiply by noise: strength is its standard deviation, colour the share that is not grey."""
         grey = fractal_noise(self.rng, self.height, self.width, slope)
         hues = np.stack([fractal_noise(self.rng, self.height, self.width, slope + 0.3) for _ in range(3)], -1)
@@ -84,6 +84,12 @@ def fractal_noise(rng: np.random.Generator, height: int, width: int, slope: floa
     return np.asarray(np.clip(noise / noise.std(), -3, 3), np.float32)
 
 
+def muted(rng: np.random.Generator, least: float, most: float) -> Texture:
+    """(3,) a colour that is not garish."""
+    colour = rng.uniform(least, most, 3)
+    return np.asarray(0.5 * colour + 0.5 * colour.mean(), np.float32)
+
+
 def facade(rng: np.random.Generator, n: int) -> Texture:
     """The front of a house: floors, windows, a door or a shop."""
     plaster = PLASTERS[rng.integers(len(PLASTERS))] * rng.uniform(0.85, 1.1)
@@ -104,7 +110,7 @@ def facade(rng: np.random.Generator, n: int) -> Texture:
         _shop(canvas, 1 - 0.8 * storey)
     else:
         left = (rng.integers(columns) + 0.25) * bay
-        canvas.fill(1 - 0.75 * storey, 1, left, left + 0.5 * bay, rng.uniform(0.15, 0.5, 3))
+        canvas.fill(1 - 0.75 * storey, 1, left, left + 0.5 * bay, muted(rng, 0.15, 0.5))
         canvas.fill(
             1 - 0.7 * storey, 1 - 0.45 * storey, left + 0.1 * bay, left + 0.4 * bay, (0.3, 0.34, 0.38)
         )
@@ -132,13 +138,13 @@ def _window(canvas: Canvas, top: float, bottom: float, left: float, right: float
 
 def _shop(canvas: Canvas, top: float) -> None:
     rng = canvas.rng
-    canvas.fill(top, 1, 0.06, 0.94, rng.uniform(0.1, 0.3, 3))
-    canvas.fill(top, top + 0.06, 0.04, 0.96, rng.uniform(0.2, 0.9, 3))
+    canvas.fill(top, 1, 0.06, 0.94, muted(rng, 0.1, 0.35))
+    canvas.fill(top, top + 0.06, 0.04, 0.96, muted(rng, 0.2, 0.9))
     for left in np.arange(0.1, 0.85, 0.21):
-        canvas.fill(top + 0.08, 0.95, left, left + 0.17, rng.uniform(0.15, 0.55, 3))
+        canvas.fill(top + 0.08, 0.95, left, left + 0.17, muted(rng, 0.15, 0.55))
         for _ in range(5):
             row, column = top + 0.1 + (0.85 - top) * rng.uniform(0, 0.9), rng.uniform(left, left + 0.12)
-            canvas.fill(row, row + 0.04, column, column + 0.04, rng.uniform(0.2, 0.9, 3))
+            canvas.fill(row, row + 0.04, column, column + 0.04, muted(rng, 0.2, 0.95))
 
 
 def car_side(rng: np.random.Generator, n: int) -> Texture:

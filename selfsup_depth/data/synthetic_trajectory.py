@@ -40,7 +40,7 @@ class Centreline:
 
     def heading(self, s: ArrayLike) -> Array:
         """Angle of the line against z, radians, positive to the right."""
-        return np.asarray(np.interp(s, self.s, self._heading))
+        return np.asarray(np.interp(np.asarray(s), self.s, self._heading))
 
     def point(self, s: ArrayLike, d: ArrayLike) -> Array:
         """(..., 3) world points on the ground."""
@@ -80,7 +80,7 @@ class Trajectory:
 
     def s(self, seconds: ArrayLike) -> Array:
         """Metres along the street's middle line."""
-        return np.asarray(np.interp(seconds, self._times, self._s))
+        return np.asarray(np.interp(np.asarray(seconds), self._times, self._s))
 
     def seconds_at(self, s: float) -> float:
         """When the cameras pass s; infinity if they never do."""

@@ -9,9 +9,10 @@ from selfsup_depth.data.synthetic_cast import RANGE
 from selfsup_depth.data.synthetic_ground import Ground
 from selfsup_depth.data.synthetic_materials import bake
 from selfsup_depth.data.synthetic_options import SyntheticOptions
+from selfsup_depth.data.synthetic_plan import StreetPlan
 from selfsup_depth.data.synthetic_render import World
 from selfsup_depth.data.synthetic_scene import Ellipsoids, Quads, joined
-from selfsup_depth.data.synthetic_street import StreetPlan, build_street
+from selfsup_depth.data.synthetic_street import build_street
 from selfsup_depth.data.synthetic_trajectory import FRAME_SECONDS, LANE, Array, Centreline, Trajectory
 
 _BEHIND, _BEYOND = -20.0, 150.0  # metres of street before the first and after the last place of the cameras
