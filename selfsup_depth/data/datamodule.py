@@ -15,7 +15,7 @@ from selfsup_depth.data.augmentation import Augmentation
 from selfsup_depth.data.example_motions import find_motions, user_cache
 from selfsup_depth.data.examples import MeasuredExamples, Motions, TrainingExamples
 from selfsup_depth.data.layout import Layout
-from selfsup_depth.data.loading import measured_loader, processes, training_loader
+from selfsup_depth.data.loading import TrainingLoader, measured_loader, processes
 from selfsup_depth.data.parts import Parts, data_root, read_parts
 from selfsup_depth.data.selection import Needs
 from selfsup_depth.data.splits import Part
@@ -120,7 +120,7 @@ class DepthDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled batches of examples with all their sources."""
         assert self._training is not None, "setup('fit') comes first"
-        return training_loader(self._training, self.batch_size, self.num_workers, self.trainer)
+        return TrainingLoader(self._training, self.batch_size, self.num_workers, self.trainer)
 
     def val_dataloader(self) -> DataLoader[Measured] | list[DataLoader[Measured]]:
         """Frames with measured depth, one by one; an empty list if there are none."""

@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
-from pytorch_lightning.loops.progress import _ProcessedTracker
 from pytorch_lightning.trainer.states import TrainerStatus
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from selfsup_depth.data.examples import MeasuredExamples, TrainingExamples
 from selfsup_depth.data.order import ShuffledOrder
 from selfsup_depth.structures import Batch, Measured
 
-Item = TypeVar("Item")
-
 # A worker that hangs (a dead network drive) is an error after this time, not a run that waits.
 WORKER_TIMEOUT_SECONDS = 300
 
 
-def training_loader(
-    examples: TrainingExamples, batch_size: int, num_workers: int, trainer: Trainer | None
-) -> DataLoader[Batch]:
-    """Shuffled batches; where a resumed run stopped within an epoch, the rest of that epoch.
+class TrainingLoader(DataLoader[Batch]):
+    """Shuffled batches, another order in every iteration; goes on where it stopped.
+
+    Its position is part of a checkpoint: Lightning asks for `state_dict` and gives it back.
 
     Args:
         examples: what to train on.
         batch_size: examples in a batch of this process.
         num_workers: processes that read.
-        trainer: whose progress and number of processes count, if there is one.
+        trainer: whose processes share the examples, if there is one.
     """
-    order = ShuffledOrder(len(examples), examples.seed, *processes(trainer))
-    if trainer is not None:
-        batches = trainer.fit_loop.epoch_loop.batch_progress.current
-        epochs = trainer.fit_loop.epoch_progress.current
-        assert isinstance(batches, _ProcessedTracker)
-        assert isinstance(epochs, _ProcessedTracker)
-        if batches.processed < len(order) // batch_size:
-            order.resume(epochs.processed, batches.processed * batch_size)
-    return _loader(examples, num_workers, batch_size=batch_size, sampler=order, drop_last=True)
+
+    def __init__(
+        self, examples: TrainingExamples, batch_size: int, num_workers: int, trainer: Trainer | None
+    ) -> None:
+        self.order = ShuffledOrder(len(examples), examples.seed, *processes(trainer))
+        self._epoch = 0
+        self._num_given = 0
+        self._resumed = False
+        super().__init__(
+            examples, batch_size, sampler=self.order, drop_last=True, **_worker_options(num_workers)
+        )
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        if self._num_given >= len(self) or (self._num_given and not self._resumed):
+            self._epoch, self._num_given = self._epoch + 1, 0
+        self._resumed = False
+        assert self.batch_size is not None
+        self.order.begin(self._epoch, done=self._num_given * self.batch_size)
+        for batch in super().__iter__():
+            self._num_given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """How far it is: the epoch, and how many of its batches were given out."""
+        return {"epoch": self._epoch, "num_given": self._num_given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from there in the next iteration."""
+        self._epoch, self._num_given, self._resumed = state["epoch"], state["num_given"], True
 
 
 def measured_loader(
@@ -48,7 +66,7 @@ def measured_loader(
     """This process's share of the examples, one by one; no loader if there are none."""
     rank, world_size = processes(trainer)
     mine = MeasuredExamples(examples.examples[rank::world_size], examples.size)
-    return _loader(mine, num_workers, batch_size=1) if len(mine) else []
+    return DataLoader(mine, batch_size=1, **_worker_options(num_workers)) if len(mine) else []
 
 
 def processes(trainer: Trainer | None) -> tuple[int, int]:
@@ -58,13 +76,11 @@ def processes(trainer: Trainer | None) -> tuple[int, int]:
     return trainer.global_rank, trainer.world_size
 
 
-def _loader(examples: Dataset[Item], num_workers: int, **options: Any) -> DataLoader[Item]:
-    return DataLoader(
-        examples,
-        num_workers=num_workers,
+def _worker_options(num_workers: int) -> dict[str, Any]:
+    return {
+        "num_workers": num_workers,
         # An epoch may be two batches: starting the workers anew for each would cost more.
-        persistent_workers=num_workers > 0,
-        timeout=WORKER_TIMEOUT_SECONDS if num_workers else 0,
-        pin_memory=torch.cuda.is_available(),
-        **options,
-    )
+        "persistent_workers": num_workers > 0,
+        "timeout": WORKER_TIMEOUT_SECONDS if num_workers else 0,
+        "pin_memory": torch.cuda.is_available(),
+    }

@@ -27,25 +27,21 @@ class ShuffledOrder(Sampler[tuple[int, int]]):
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
-        self.epoch = 0
-        self._start = 0
+        self.begin(epoch=0)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Which order comes next; Lightning calls this before every epoch."""
-        if epoch != self.epoch:
-            self._start = 0
-        self.epoch = epoch
+    def begin(self, epoch: int, done: int = 0) -> None:
+        """Which epoch the next iteration is, and how many of its examples are done already.
 
-    def resume(self, epoch: int, start: int) -> None:
-        """Begin in the middle of an epoch: `start` examples of this process are done."""
+        Not called set_epoch: Lightning would call that with its own count, and only after
+        the workers have begun to read.
+        """
         self.epoch = epoch
-        self._start = start
+        self.done = done
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_examples)
         mine = order[self.rank :: self.world_size][: len(self)]
-        start, self._start = self._start, 0
-        for index in mine[start:].tolist():
+        for index in mine[self.done :].tolist():
             yield self.epoch, index
 
     def __len__(self) -> int:

@@ -53,9 +53,10 @@ class Needs:
     def missing(self, example: Example) -> str | None:
         """What the example lacks, in words, or None."""
         recording, side, index = example
-        wanted = [(side, index), *((side, index + offset) for offset in self.video)]
+        wanted = [(side, index)]
         if self.stereo:
             wanted.append((OTHER_SIDE[side], index))
+        wanted += [(side, index + offset) for offset in self.video]
         return next((text for place in wanted if (text := _missing(recording, *place))), None)
 
 
@@ -127,10 +128,8 @@ def select_listed(
         if example and not reason:
             examples.append(example)
         elif refuse:
-            advice = "restore it, or leave such lines out: --data.on_missing=skip"
-            if not recording:
-                advice = f"{did_you_mean(line.folder, by_name)} Or leave such lines out: --data.on_missing=skip"
-            raise DataError(f"{reason}, in {line.where}; {advice}")
+            advice = "restore it." if recording else did_you_mean(line.folder, by_name)
+            raise DataError(f"{reason}, in {line.where}; {advice} Or skip such lines: --data.on_missing=skip")
         else:
             left_out.append(f"{reason}, in {line.where}")
     return Selection(examples, left_out)
