@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -147,10 +149,7 @@ def test_a_signal_ends_a_command_with_its_exit_code(command, number, code):
     assert signal.getsignal(number) is before
 
 
-def test_other_libraries_are_quiet_and_we_are_not(command, capfd):
-    import logging
-    import warnings
-
+def test_other_libraries_are_quiet_and_we_are_not(command, capfd, recwarn):
     def act(arguments):
         warnings.warn("the worker count is a bottleneck", stacklevel=1)
         logging.getLogger("pytorch_lightning").warning("a tip")
@@ -159,6 +158,10 @@ def test_other_libraries_are_quiet_and_we_are_not(command, capfd):
     command(act)
     assert cli.main(["act"]) == 0
     assert capfd.readouterr().err == "10 frames a second are assumed\n"
+    assert not recwarn.list
+    assert cli.main(["act", "--debug"]) == 0
+    assert "pytorch_lightning: a tip" in capfd.readouterr().err
+    assert len(recwarn.list) == 1
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest(capfd):
@@ -271,8 +274,8 @@ def test_help_on_an_unknown_name_has_the_nearest(capfd):
 
 
 def test_dotted_options_are_taken_out_in_both_forms():
-    rest, flags = split_dotted(["--run", "a.b", "--x.y", "-1", "--u.v=a=b", "--overwrite"])
-    assert rest == ["--run", "a.b", "--overwrite"]
+    rest, flags = split_dotted(["--run", "a.b", "--x.y", "-1", "--json=a.b", "--u.v=a=b", "--overwrite"])
+    assert rest == ["--run", "a.b", "--json=a.b", "--overwrite"]
     assert flags == [("x.y", "-1"), ("u.v", "a=b")]
 
 
