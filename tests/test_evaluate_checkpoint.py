@@ -125,6 +125,7 @@ def test_files_of_a_training_command_can_be_given_as_they_are(run, tmp_path):
     files = ["--config", "method/velocity.yaml", "--config", overlay]
     result = evaluate(run, tmp_path, *files, "--protocol", "metric")
     assert 0 < result["num_images"] < 9
+    assert result["size"] == list(SIZE)  # of training, not that of the files
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def test_doubled_depth_is_wrong_in_metres_and_right_up_to_scale(folders, tmp_pat
         assert PROTOCOLS[protocol].description() in out.out
         assert "constant depth" in out.out
         assert "3 images" in out.out
+        assert "note:" not in out.out
         assert list(file.parent.glob(".*")) == []
 
 
@@ -131,11 +132,12 @@ def test_bad_files_are_refused_in_one_line_and_nothing_is_written(
     assert not (tmp_path / "out.json").exists()
 
 
-def test_a_hole_where_nothing_was_measured_does_no_harm(depths, tmp_path):
+@pytest.mark.parametrize("hole", [np.nan, np.inf, 0, -1])
+def test_a_hole_where_nothing_was_measured_does_no_harm(hole, depths, tmp_path):
     sparse = depths["000"].copy()
     sparse[:, 100:] = 0
     holed = depths["000"].copy()
-    holed[:, 100:] = np.nan
+    holed[:, 100:] = hole
     store_npy(tmp_path / "measured" / "a.npy", sparse)
     store_npy(tmp_path / "predicted" / "a.npy", holed)
     given = ["--predictions", tmp_path / "predicted", "--measured", tmp_path / "measured"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from selfsup_depth.commands.output import make_folder
 from selfsup_depth.commands.parser import CommandParser, split_dotted
 from selfsup_depth.errors import ConfigError
-from selfsup_depth.evaluation.protocols import PROTOCOLS, protocol_named
+from selfsup_depth.evaluation.protocols import PROTOCOLS, Protocol, protocol_named
 from selfsup_depth.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -53,10 +53,12 @@ def evaluate_depth(arguments: Sequence[str]) -> None:
     rest, flags = split_dotted(arguments)
     given = make_parser().parse_args(rest)
     refuse_contradictions(given, flags)
-    protocol_named(given.protocol)
+    protocol = protocol_named(given.protocol)
     if given.json:
         make_folder(given.json.parent, "--json")
-    evaluation, about = of_checkpoint(given, flags) if given.checkpoint else of_stored(given)
+    evaluation, about = (
+        of_checkpoint(given, flags, protocol) if given.checkpoint else of_stored(given, protocol)
+    )
     print(evaluation.report())
     if about.get("scale") == "relative" and evaluation.protocol.scale == "metric":
         print("note: this network knows depth up to one unknown factor; this protocol takes it as metres")
@@ -111,7 +113,9 @@ def refuse_contradictions(given: Any, flags: list[tuple[str, str]]) -> None:
         raise ConfigError(f"{of_data[0]} goes with --checkpoint; leave it out with --predictions")
 
 
-def of_checkpoint(given: Any, flags: list[tuple[str, str]]) -> tuple[DepthEvaluation, dict[str, Any]]:
+def of_checkpoint(
+    given: Any, flags: list[tuple[str, str]], protocol: Protocol
+) -> tuple[DepthEvaluation, dict[str, Any]]:
     """Errors of a network on the test frames of data, and what a result file says about both."""
     from selfsup_depth.training.checkpoint import load_checkpoint
     from selfsup_depth.training.prediction import device_named
@@ -121,16 +125,16 @@ def of_checkpoint(given: Any, flags: list[tuple[str, str]]) -> tuple[DepthEvalua
     loaded = load_checkpoint(given.checkpoint, trust=given.trust)
     if given.split:
         flags = [("data.split", given.split), *flags]
-    protocol = protocol_named(given.protocol)
     data = data_for(loaded.record, given.config, flags, protocol, given.trust)
     evaluation, sources = evaluate_on_data(loaded.module.to(device), data, protocol)
-    about = {"checkpoint": str(loaded.path), "scale": loaded.record["scale"]["kind"], "data": str(data.root)}
-    return evaluation, about | {"measured_by": sources}
+    about = {"checkpoint": str(loaded.path), "scale": loaded.record["scale"]["kind"]}
+    seen = {"data": str(data.root), "size": [data.height, data.width], "measured_by": sources}
+    return evaluation, about | seen
 
 
-def of_stored(given: Any) -> tuple[DepthEvaluation, dict[str, Any]]:
+def of_stored(given: Any, protocol: Protocol) -> tuple[DepthEvaluation, dict[str, Any]]:
     """Errors of stored depth maps."""
     from selfsup_depth.training.stored_predictions import evaluate_stored
 
-    evaluation = evaluate_stored(given.predictions, given.measured, protocol_named(given.protocol))
+    evaluation = evaluate_stored(given.predictions, given.measured, protocol)
     return evaluation, {"predictions": str(given.predictions), "measured": str(given.measured)}
