@@ -166,7 +166,7 @@ def test_the_layout_renders_once_and_reads_what_it_rendered(root):
     assert image.stat().st_mtime_ns == before
     recording = layout.recordings(root)[0]
     truth = np.linalg.norm(poses(root / recording.name)[2, :3, 3] - poses(root / recording.name)[1, :3, 3])
-    assert recording.travelled("l", 1, 2) == pytest.approx(truth, rel=1e-4)
+    assert recording.travelled("l", 1, 2) == pytest.approx(truth, rel=0.01)
     frame = recording.cameras["l"].frames[1]
     np.testing.assert_allclose(frame.measured.read(), measured(root / recording.name, 1))
 
@@ -271,7 +271,7 @@ def test_options_out_of_range_are_refused(name, value):
 
 
 def test_another_set_or_a_foreign_folder_is_refused(root, tmp_path):
-    with pytest.raises(DataError, match="another seed, in .*options.json; "):
+    with pytest.raises(DataError, match=r"another seed, in .*options.json; "):
         synthesize(root, dataclasses.replace(OPTIONS, seed=7), progress=False)
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(DataError, match="not a synthetic drive"):

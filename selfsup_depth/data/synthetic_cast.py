@@ -59,13 +59,18 @@ class Hits:
 
 
 def cast(
-    sensor: Sensor, T_world_from_sensor: Array, ground: Ground, quads: Quads, round_parts: Ellipsoids
+    sensor: Sensor,
+    T_world_from_sensor: Array,
+    ground: Ground,
+    quads: Quads,
+    round_parts: Ellipsoids,
+    reach: float = RANGE,
 ) -> Hits:
-    """Meet the ground, then everything that stands in sight."""
+    """Meet the ground, then everything that stands in sight within a reach, metres."""
     hits = _cast_ground(sensor, T_world_from_sensor, ground)
     R, origin = T_world_from_sensor[:3, :3], T_world_from_sensor[:3, 3]
-    _cast_quads(hits, sensor, R, origin, quads)
-    _cast_ellipsoids(hits, sensor, R, origin, round_parts, NUM_GROUNDS + len(quads))
+    _cast_quads(hits, sensor, R, origin, quads, reach)
+    _cast_ellipsoids(hits, sensor, R, origin, round_parts, reach, NUM_GROUNDS + len(quads))
     return hits
 
 
@@ -81,7 +86,7 @@ def _cast_ground(sensor: Sensor, T_world_from_sensor: Array, ground: Ground) -> 
     return hits
 
 
-def _cast_quads(hits: Hits, sensor: Sensor, R: Array, origin: Array, quads: Quads) -> None:
+def _cast_quads(hits: Hits, sensor: Sensor, R: Array, origin: Array, quads: Quads, reach: float) -> None:
     """A ray's point on a piece's plane, as a share of its two edges, by their dual vectors."""
     corner, across, down = (quads.corner - origin) @ R, quads.across @ R, quads.down @ R
     outward = np.cross(down, across)
@@ -89,7 +94,7 @@ def _cast_quads(hits: Hits, sensor: Sensor, R: Array, origin: Array, quads: Quad
     square = (outward**2).sum(axis=1)
     outline = np.stack([corner, corner + across, corner + across + down, corner + down], axis=1)
     rects = sensor.bounds(outline)
-    near = np.linalg.norm(outline, axis=2).min(axis=1) < RANGE
+    near = np.linalg.norm(outline, axis=2).min(axis=1) < reach
     nearest = outline[..., 2].min(axis=1)  # no ray is shorter than that
 
     inverse_along = outward / plane[:, None]
@@ -110,14 +115,14 @@ def _cast_quads(hits: Hits, sensor: Sensor, R: Array, origin: Array, quads: Quad
 
 
 def _cast_ellipsoids(
-    hits: Hits, sensor: Sensor, R: Array, origin: Array, parts: Ellipsoids, first_piece: int
+    hits: Hits, sensor: Sensor, R: Array, origin: Array, parts: Ellipsoids, reach: float, first_piece: int
 ) -> None:
     """Scale the world so that the ellipsoid is a unit sphere, then solve the quadratic."""
     centre = (parts.centre - origin) @ R
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     rects = sensor.bounds((parts.centre[:, None] - origin + corners * parts.radii[:, None]) @ R)
     nearest = centre[:, 2] - parts.radii.max(axis=1)
-    for i in _front_to_back(np.linalg.norm(centre, axis=1) < RANGE, rects, nearest):
+    for i in _front_to_back(np.linalg.norm(centre, axis=1) < reach, rects, nearest):
         rect = Rect(*rects[i].tolist())
         if hits.hides(rect, nearest[i]):
             continue

@@ -72,7 +72,7 @@ def scan(scanner: Scanner, T_world_from_scanner: Array, world: World, most: floa
 
     most: range, metres.
     """
-    hits = cast(scanner, T_world_from_scanner, world.ground, world.quads, world.round_parts)
+    hits = cast(scanner, T_world_from_scanner, world.ground, world.quads, world.round_parts, most)
     length = 1 / hits.inverse_length[0].double()
     rays = torch.stack([scanner.dot(axis)[0] for axis in np.eye(3)], dim=-1).double()
     seen = length < most
