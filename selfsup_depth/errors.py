@@ -14,7 +14,8 @@ class SelfsupDepthError(Exception):
     def __init__(self, message: str = "") -> None:
         # A data loader's worker hands its exception over as the text of a traceback, which
         # ends in the message.
-        super().__init__(message.rpartition(f"{type(self).__name__}: ")[2].strip() if "\n" in message else message)
+        told = message.rpartition(f"{type(self).__name__}: ")[2].strip() if "\n" in message else message
+        super().__init__(told)
 
 
 class ConfigError(SelfsupDepthError):

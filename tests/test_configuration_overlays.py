@@ -23,7 +23,8 @@ def test_a_key_with_a_question_mark_changes_what_is_there_and_adds_nothing(tmp_p
 
 def test_steps_laid_over_epochs_replace_them(tmp_path):
     epochs = "trainer: {max_epochs: 20, precision: 32}"
-    assert stacked(tmp_path, epochs, "trainer: {max_steps: 300}")["trainer"] == {"precision": 32, "max_steps": 300}
+    by_file = stacked(tmp_path, epochs, "trainer: {max_steps: 300}")
+    assert by_file["trainer"] == {"precision": 32, "max_steps": 300}
     by_flag = stacked(tmp_path, epochs, flags=[("trainer.max_steps", "300")])
     assert by_flag["trainer"] == {"precision": 32, "max_steps": "300"}
     both = [("trainer.max_steps", "300"), ("trainer.max_epochs", "2")]

@@ -22,7 +22,9 @@ FORWARD_AND_TURNED = pose.T_from_axis_angle(
 def smooth_image(height: int, width: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(2, 3, height // 8 + 2, width // 8 + 2, generator=generator, dtype=torch.float64)
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=True).to(dtype)
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=True).to(
+        dtype
+    )
 
 
 @pytest.mark.parametrize("size", [(48, 80), (37, 53), (128, 416), (3, 3)])
@@ -167,7 +169,9 @@ def test_gradient_of_the_intrinsics():
     scene = wall(FORWARD_AND_TURNED, size=(7, 9), target_K=camera_matrix(9.0, 8.0, 4.2, 3.1))
 
     def columns(focal):
-        K = scene.target.K * torch.where(torch.eye(3).bool()[None], torch.stack([focal, focal, focal / focal]), 1.0)
+        K = scene.target.K * torch.where(
+            torch.eye(3).bool()[None], torch.stack([focal, focal, focal / focal]), 1.0
+        )
         return project_to_source(K, scene.source, scene.inverse_depth).pixels
 
     assert gradcheck(columns, (torch.tensor(1.02).double().requires_grad_(),))
@@ -185,13 +189,18 @@ def test_the_gradient_at_zero_rotation_is_the_generators():
 
 
 def test_pose_closed_forms():
-    quarter = pose.T_from_axis_angle(torch.tensor([0, torch.pi / 2, 0], dtype=torch.float64), torch.zeros(3).double())
+    quarter = pose.T_from_axis_angle(
+        torch.tensor([0, torch.pi / 2, 0], dtype=torch.float64), torch.zeros(3).double()
+    )
     forward = torch.tensor([0.0, 0.0, 1.0, 1.0]).double()
     torch.testing.assert_close(quarter @ forward, torch.tensor([1.0, 0, 0, 1]).double(), atol=1e-12, rtol=0)
     eye = torch.eye(4).double()[None]
     torch.testing.assert_close(pose.inverse_pose(FORWARD_AND_TURNED) @ FORWARD_AND_TURNED, eye)
     torch.testing.assert_close(
-        pose.axis_angle_from_T(FORWARD_AND_TURNED), torch.tensor([[0.02, -0.05, 0.03]]).double(), atol=1e-9, rtol=0
+        pose.axis_angle_from_T(FORWARD_AND_TURNED),
+        torch.tensor([[0.02, -0.05, 0.03]]).double(),
+        atol=1e-9,
+        rtol=0,
     )
 
 

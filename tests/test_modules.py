@@ -71,7 +71,9 @@ def test_stereo_training_finds_the_distance_of_a_wall():
 
 
 @pytest.mark.parametrize(
-    "term", [Photometric(auto_mask=False), LeftRightConsistency(padding="masked")], ids=["photometric", "consistency"]
+    "term",
+    [Photometric(auto_mask=False), LeftRightConsistency(padding="masked")],
+    ids=["photometric", "consistency"],
 )
 def test_left_right_terms_are_lowest_where_both_views_are_true(term):
     module = LeftRight(small_depth_net(num_outputs=2), {"term": term})
@@ -213,7 +215,9 @@ def test_velocity_reaches_the_pose_network():
 
 
 def test_weight_zero_skips_a_term():
-    module = ViewSynthesis(small_depth_net(), {"photometric": Photometric(), "smoothness": Smoothness(weight=0)})
+    module = ViewSynthesis(
+        small_depth_net(), {"photometric": Photometric(), "smoothness": Smoothness(weight=0)}
+    )
     batch = stereo_batch()
     assert set(module.objective(batch, module.estimate(batch))) == {"photometric"}
 

@@ -45,7 +45,9 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
 
     def objective(self, batch: Batch, estimates: list[DepthEstimate]) -> dict[str, Tensor]:
         """Weighted value of every active term."""
-        return {name: term.weight * term(batch, estimates) for name, term in self.terms.items() if term.weight}
+        return {
+            name: term.weight * term(batch, estimates) for name, term in self.terms.items() if term.weight
+        }
 
     @property
     def terms(self) -> dict[str, LossTerm]:

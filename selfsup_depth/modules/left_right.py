@@ -81,7 +81,9 @@ def with_target_on_the_left(batch: Batch) -> Batch:
     side its companion stands.
     """
     if len(batch.stereo) != 1:
-        raise ConfigError("left-right training needs the other camera of a rig, in data; set data.stereo: true")
+        raise ConfigError(
+            "left-right training needs the other camera of a rig, in data; set data.stereo: true"
+        )
     source = batch.stereo[0]
     swapped = (source.T_target_to_source[:, 0, 3] > 0)[:, None, None]
     target_is_right = swapped[..., None]

@@ -6,6 +6,7 @@ import json
 
 import torch
 from pytorch_lightning import Trainer
+from torch.utils.data import DataLoader
 
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
@@ -36,6 +37,8 @@ def evaluate(module: SelfSupervisedDepth, data: DepthDataModule) -> DepthEvaluat
     """Errors of the module on the validation frames."""
     module.eval()
     evaluation = DepthEvaluation(module.validation_metrics.protocol)
-    for batch in data.val_dataloader():
+    loader = data.val_dataloader()
+    assert isinstance(loader, DataLoader)
+    for batch in loader:
         evaluation.update(module.predict_inverse_depth(batch.view.image.to(module.device)), batch.depth)
     return evaluation

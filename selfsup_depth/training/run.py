@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
 from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
@@ -20,6 +19,7 @@ from selfsup_depth.training.checkpoint import RecordInCheckpoint
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
 from selfsup_depth.training.pictures import Pictures
+from selfsup_depth.training.preflight import check_fit
 from selfsup_depth.training.progress import Progress
 from selfsup_depth.training.run_directory import RunDirectory, versions
 from selfsup_depth.training.sections import SECTIONS
@@ -52,10 +52,14 @@ def fit(config: dict[str, Any], run: Path, resume: bool = False, overwrite: bool
     # Whatever the data refuses is refused before anything is written.
     data.prepare_data()
     data.setup("fit")
+    check_fit(module, data)
     claim(directory, config, resume, overwrite)
-    trainer = make_trainer(config, module, data, directory)
-    trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=last and True)
-    evaluate_and_report(trainer, module, data, directory)
+    try:
+        trainer = make_trainer(config, module, data, directory)
+        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        evaluate_and_report(trainer, module, data, directory)
+    finally:
+        directory.release()
 
 
 def claim(directory: RunDirectory, config: dict[str, Any], resume: bool, overwrite: bool) -> None:
@@ -154,8 +158,11 @@ def record_of(config: dict[str, Any], module: SelfSupervisedDepth, data: DepthDa
 
 
 def kind_of_scale(module: SelfSupervisedDepth, data: DepthDataModule) -> str:
-    """"metric" where something with a length in metres takes part, else "relative"."""
+    """Which scale the depth has: "metric" where a length in metres takes part, else "relative"."""
     known_baseline = data.stereo or isinstance(module, LeftRight)
     known_speed = any(isinstance(term, Velocity) and term.weight for term in module.terms.values())
-    known_length = bool(data.video) and data.two_view_motion and data.knows_travelled
-    return "metric" if known_baseline or known_speed or known_length else "relative"
+    # Behind a pose network nothing holds the scale once it has taken over.
+    posed_by_travelled = (
+        not getattr(module, "pose_net", None) and data.two_view_motion and data.knows_travelled
+    )
+    return "metric" if known_baseline or known_speed or posed_by_travelled else "relative"

@@ -63,7 +63,9 @@ class RunDirectory:
         if occupied and not self.config.is_file():
             raise ConfigError(f"something other than a run exists, in {self.path}; choose another --run")
         if occupied and not overwrite:
-            raise ConfigError(f"a run exists already, in {self.path}; use --resume, --overwrite or another --run")
+            raise ConfigError(
+                f"a run exists already, in {self.path}; use --resume, --overwrite or another --run"
+            )
         self.hold()
         for entry in self._other_than_lock():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -82,16 +84,26 @@ class RunDirectory:
             self._lock = (self.path / LOCK).open("a+")
         except OSError as error:
             reason = error.strerror
-            raise StorageError(f"the run cannot be written ({reason}), in {self.path}; choose another --run") from None
+            raise StorageError(
+                f"the run cannot be written ({reason}), in {self.path}; choose another --run"
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.seek(0)
             holder = self._lock.read().strip() or "another process"
-            raise RunInUseError(f"{holder} is training, in {self.path}; wait for it or choose another --run") from None
+            raise RunInUseError(
+                f"{holder} is training, in {self.path}; wait for it or choose another --run"
+            ) from None
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._lock.flush()
+
+    def release(self) -> None:
+        """Let other processes in."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def record(self, config: dict[str, Any]) -> None:
         """Write what is needed to repeat the run: its whole configuration, and the versions."""
@@ -136,4 +148,6 @@ def write_text(path: Path, text: str) -> None:
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise StorageError(f"cannot write ({error.strerror}), in {path}; free space or choose another folder") from None
+        raise StorageError(
+            f"cannot write ({error.strerror}), in {path}; free space or choose another folder"
+        ) from None

@@ -1,0 +1,54 @@
+"""Whether a module finds in the data what it learns from; asked before the first step."""
+
+from __future__ import annotations
+
+from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.errors import ConfigError
+from selfsup_depth.losses.consistency import LeftRightConsistency
+from selfsup_depth.losses.velocity import Velocity
+from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.modules.left_right import LeftRight
+from selfsup_depth.modules.view_synthesis import ViewSynthesis
+
+
+def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
+    """Refuse a module that lacks a source, a motion or a speed in its data.
+
+    Raises:
+        ConfigError: telling what is missing and which option mends it.
+    """
+    active = {name: term for name, term in module.terms.items() if term.weight}
+    if not active:
+        raise ConfigError(
+            "no loss term has a weight, in model.losses; give one, e.g. photometric: Photometric"
+        )
+    for name, term in active.items():
+        if isinstance(term, Velocity) and not data.knows_travelled:
+            why = "the data tells no speed" if data.video else "data.video is empty"
+            raise ConfigError(f"{why}, and model.losses.{name} needs it; set --model.losses.{name}.weight=0")
+        if isinstance(term, LeftRightConsistency) and not isinstance(module, LeftRight):
+            raise ConfigError(f"model.losses.{name} needs both views' depth; use model.class_path: LeftRight")
+    if isinstance(module, LeftRight) and not (data.stereo and not data.video):
+        raise ConfigError("LeftRight trains on pairs alone; give --data.stereo=true --data.video=[]")
+    if isinstance(module, ViewSynthesis) and data.video:
+        check_motion(module, data)
+
+
+def check_motion(module: ViewSynthesis, data: DepthDataModule) -> None:
+    """Refuse video whose motion nothing tells.
+
+    Raises:
+        ConfigError: there is neither a pose network nor two-view geometry where one is asked for.
+    """
+    if data.two_view_motion:
+        return
+    if module.pose_net is None:
+        raise ConfigError(
+            "nothing tells how the camera moves between the frames of data.video; "
+            "give --model.pose_net=PoseNet or --data.two_view_motion=true"
+        )
+    if module.geometric_start.steps:
+        raise ConfigError(
+            "model.geometric_start needs the motion that two-view geometry finds; "
+            "give --data.two_view_motion=true or --model.geometric_start.steps=0"
+        )

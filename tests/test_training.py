@@ -1,0 +1,305 @@
+"""Whole runs, tiny: what they leave behind, what they refuse, and that they repeat."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import data_trees
+import pytest
+import torch
+import yaml
+
+from selfsup_depth.cli import main
+from selfsup_depth.training.pictures import Pictures
+
+TINY = """
+model:
+  depth_net: {width: 0.125, norm: group, min_depth: 1.0, first_depth: 8.0}
+  pose_net?: {width: 0.125, norm: group}
+data: {height: 32, width: 64, batch_size: 2, num_workers: 0}
+optimizer: {learning_rate: 1.0e-3}
+trainer: {max_steps: 4, accelerator: cpu, devices: 1, log_every_n_steps: 1}
+"""
+
+# The tiny drive's frames are noise: two-view geometry finds no motion in them.
+EXTRA = {
+    "monodepth2_mono": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
+    "monodepth": ["--model.depth_net.num_layers=18"],
+}
+
+
+@pytest.fixture(scope="session")
+def drive(tmp_path_factory) -> Path:
+    return data_trees.kitti_raw(tmp_path_factory.mktemp("drive"), num_frames=8)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("conf") / "tiny.yaml"
+    file.write_text(TINY)
+    return file
+
+
+@pytest.fixture
+def train(tiny, drive):
+    """Train a recipe on the tiny drive; returns the exit code."""
+
+    def run(folder: Path, *options: str, method: str = "monodepth2_stereo") -> int:
+        files = [f"--config=method/{method}.yaml", "--config=data/kitti_raw.yaml", f"--config={tiny}"]
+        return main(["train", *files, f"--data.root={drive}", f"--run={folder}", *options])
+
+    return run
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def curve(run: Path, column: str) -> list[float]:
+    with (run / "metrics.csv").open() as file:
+        return [float(row[column]) for row in csv.DictReader(file) if row.get(column)]
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.mark.parametrize(
+    "method", ["monodepth", "monodepth2_mono", "monodepth2_stereo", "monodepth2_mono_stereo", "velocity"]
+)
+def test_every_recipe_trains_and_leaves_a_whole_run(train, tmp_path, capsys, method):
+    options = ["--trainer.max_steps=2", *EXTRA.get(method, [])]
+    assert train(tmp_path / "run", *options, method=method) == 0
+    run = tmp_path / "run"
+    assert {path.name for path in run.iterdir()} >= {
+        "config.yaml",
+        "environment.json",
+        "metrics.csv",
+        "evaluation.json",
+    }
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert any(path.name.startswith("events.") for path in run.iterdir())
+    assert (run / "pictures" / "step_000002.png").stat().st_size > 1000
+    result = json.loads((run / "evaluation.json").read_text())
+    assert result["metrics"]["abs_rel"] > 0
+    assert result["num_images"] == 8
+    assert result["protocol"]["name"]
+    assert result["baseline"]["abs_rel"] >= 0
+    printed = capsys.readouterr().out
+    assert "abs_rel" in printed
+    assert str(run) in printed
+
+
+def test_a_run_records_whether_its_depth_is_metric(train, tmp_path):
+    for method, kind in [
+        ("velocity", "metric"),
+        ("monodepth2_stereo", "metric"),
+        ("monodepth2_mono", "relative"),
+    ]:
+        options = ["--trainer.max_steps=1", *EXTRA.get(method, [])]
+        assert train(tmp_path / method, *options, method=method) == 0
+        checkpoint = torch.load(tmp_path / method / "checkpoints" / "last.ckpt", weights_only=True)
+        assert checkpoint["selfsup_depth"]["scale"] == {"kind": kind, "unit": "metre"}
+        assert checkpoint["selfsup_depth"]["size"] == [32, 64]
+
+
+def test_the_recorded_configuration_repeats_the_run(train, tmp_path):
+    assert train(tmp_path / "first") == 0
+    assert (
+        main(["train", f"--config={tmp_path / 'first' / 'config.yaml'}", f"--run={tmp_path / 'second'}"]) == 0
+    )
+    assert same(weights(tmp_path / "first"), weights(tmp_path / "second"))
+    assert train(tmp_path / "other", "--seed=7") == 0
+    assert not same(weights(tmp_path / "first"), weights(tmp_path / "other"))
+
+
+def test_a_flag_changes_the_recorded_configuration_and_the_curve(train, tmp_path):
+    assert train(tmp_path / "plain", method="monodepth2_mono_stereo") == 0
+    changed = ["--model.losses.smoothness.weight=0", "--model.losses.photometric.auto_mask=false"]
+    assert train(tmp_path / "changed", *changed, method="monodepth2_mono_stereo") == 0
+    config = yaml.safe_load((tmp_path / "changed" / "config.yaml").read_text())
+    terms = config["model"]["init_args"]["losses"]
+    assert terms["smoothness"]["init_args"]["weight"] == 0
+    assert terms["photometric"]["init_args"]["auto_mask"] is False
+    assert curve(tmp_path / "plain", "loss/smoothness")
+    assert "loss/smoothness" not in (tmp_path / "changed" / "metrics.csv").read_text()
+    assert curve(tmp_path / "changed", "loss/photometric") != curve(tmp_path / "plain", "loss/photometric")
+
+
+def test_a_misspelt_option_is_refused_with_the_nearest_name(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--model.losses.photometric.automask=false") == 2
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0
+    assert "auto_mask" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_pictures_do_not_change_what_is_learned(train, tmp_path, monkeypatch):
+    options = ["--model.depth_net.norm=batch"]
+    assert train(tmp_path / "with", *options) == 0
+    monkeypatch.setattr(Pictures, "_draw", lambda *_: None)
+    assert train(tmp_path / "without", *options) == 0
+    assert same(weights(tmp_path / "with"), weights(tmp_path / "without"))
+
+
+def test_a_resumed_run_ends_as_one_that_was_never_interrupted(train, tmp_path):
+    assert train(tmp_path / "whole", "--trainer.max_steps=7", "--optimizer.milestones=[0.99]") == 0
+    assert train(tmp_path / "broken", "--trainer.max_steps=3", "--optimizer.milestones=[0.99]") == 0
+    assert main(["train", f"--resume={tmp_path / 'broken'}", "--trainer.max_steps=7"]) == 0
+    checkpoint = torch.load(tmp_path / "broken" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 7
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
+
+
+def test_resume_needs_something_to_resume(tmp_path, capsys):
+    assert main(["train", f"--resume={tmp_path / 'nowhere'}"]) == 2
+    assert str(tmp_path / "nowhere") in capsys.readouterr().err
+
+
+def test_an_existing_run_is_refused_and_kept_or_overwritten_if_asked(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--trainer.max_steps=1") == 0
+    before = weights(tmp_path / "run")
+    capsys.readouterr()
+    assert train(tmp_path / "run", "--seed=3", "--trainer.max_steps=1") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert same(weights(tmp_path / "run"), before)
+    assert train(tmp_path / "run", "--seed=3", "--trainer.max_steps=1", "--overwrite") == 0
+    assert not same(weights(tmp_path / "run"), before)
+
+
+def test_a_folder_that_is_no_run_is_never_overwritten(train, tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    assert train(tmp_path, "--overwrite") == 2
+    assert "other than a run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_in_use_is_refused(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--trainer.max_steps=1") == 0
+    with (tmp_path / "run" / "run.lock").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert train(tmp_path / "run", "--overwrite") == 7
+    assert "is training" in capsys.readouterr().err
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused(train, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert train(tmp_path / "file" / "run") == 6
+    assert "cannot be written" in capsys.readouterr().err
+
+
+class Canary:
+    """Unpickled, it would write a file."""
+
+    def __reduce__(self):
+        return os.system, (f"touch {os.environ['CANARY']}",)
+
+
+@pytest.mark.parametrize("kind", ["text", "pickle", "torch", "foreign"])
+def test_what_is_no_checkpoint_is_refused_and_nothing_in_it_runs(tmp_path, capsys, monkeypatch, kind, drive):
+    monkeypatch.setenv("CANARY", str(tmp_path / "canary"))
+    file = tmp_path / "x.ckpt"
+    if kind == "text":
+        file.write_text("hello")
+    elif kind == "pickle":
+        file.write_bytes(pickle.dumps(Canary()))
+    elif kind == "torch":
+        torch.save({"state_dict": {}, "selfsup_depth": Canary()}, file)
+    else:
+        torch.save({"state_dict": {}}, file)
+    arguments = ["--config=data/kitti_raw.yaml", f"--data.root={drive}", "--protocol=metric"]
+    assert main(["evaluate", "depth", f"--checkpoint={file}", *arguments]) == 4
+    assert str(file) in capsys.readouterr().err
+    assert not (tmp_path / "canary").exists()
+
+
+def test_weights_of_another_network_are_refused_by_name(train, tmp_path, capsys, drive):
+    assert train(tmp_path / "run", "--trainer.max_steps=1") == 0
+    file = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(file, weights_only=True)
+    name = next(iter(checkpoint["state_dict"]))
+    checkpoint["state_dict"][name] = torch.zeros(3)
+    torch.save(checkpoint, tmp_path / "changed.ckpt")
+    arguments = ["--config=data/kitti_raw.yaml", f"--data.root={drive}", "--protocol=metric"]
+    assert main(["evaluate", "depth", f"--checkpoint={tmp_path / 'changed.ckpt'}", *arguments]) == 4
+    assert name in capsys.readouterr().err
+
+
+def test_mixed_precision_trains_with_finite_losses(train, tmp_path):
+    assert train(tmp_path / "run", "--trainer.precision=bf16-mixed", method="velocity") == 0
+    values = curve(tmp_path / "run", "loss/total")
+    assert values
+    assert all(0 < value < 10 for value in values)
+
+
+OWN_TERM = """
+from selfsup_depth.losses.base import LossTerm
+
+
+class Nearness(LossTerm):
+    \"\"\"Mean inverse depth.\"\"\"
+
+    def forward(self, batch, estimates):
+        return estimates[0].inverse_depth.mean()
+"""
+
+
+def test_a_term_of_the_users_own_trains_by_flags_alone(train, tmp_path, monkeypatch):
+    (tmp_path / "my_terms.py").write_text(OWN_TERM)
+    monkeypatch.chdir(tmp_path)
+    flags = ["--model.losses.nearness.class_path=my_terms.Nearness", "--model.losses.nearness.weight=0.5"]
+    assert train(tmp_path / "run", *flags) == 0
+    assert curve(tmp_path / "run", "loss/nearness")[0] == pytest.approx(0.5 / 8, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "fix"),
+    [
+        ("velocity", ["--data.video=[]", "--data.stereo=true"], "velocity.weight=0"),
+        ("monodepth", ["--data.stereo=false", "--data.video=[-1]"], "--data.stereo=true"),
+        ("monodepth2_mono", ["--data.two_view_motion=false"], "geometric_start.steps=0"),
+        (
+            "monodepth2_mono",
+            ["--data.two_view_motion=false", "--model.pose_net=null"],
+            "--model.pose_net=PoseNet",
+        ),
+        ("monodepth2_stereo", ["--model.losses.lr=LeftRightConsistency"], "LeftRight"),
+        ("monodepth2_stereo", ["--data.stereo=false"], "no source"),
+    ],
+)
+def test_what_cannot_learn_from_the_data_is_refused(train, tmp_path, capsys, method, options, fix):
+    assert train(tmp_path / "run", *options, method=method) == 2
+    error = capsys.readouterr().err.strip()
+    assert fix in error
+    assert error.count("\n") == 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_processes_train_together(tiny, drive, tmp_path):
+    """Gloo, launched by Lightning: half of the examples each, one run directory."""
+    command = [sys.executable, "-m", "selfsup_depth", "train", "--config=method/monodepth2_stereo.yaml"]
+    command += [
+        "--config=data/kitti_raw.yaml",
+        f"--config={tiny}",
+        f"--data.root={drive}",
+        f"--run={tmp_path / 'run'}",
+    ]
+    command += ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.max_steps=3"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=240, cwd=tmp_path
+    )
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 3
+    # Eight examples in batches of two over two processes: two steps an epoch.
+    assert checkpoint["epoch"] == 1
+    assert finished.stdout.count("abs_rel") == 1
