@@ -83,6 +83,14 @@ def test_stages_halve_the_image():
     ]  # fmt: skip
 
 
+def test_images_are_normalised_inside():
+    seen = []
+    encoder = ResNetEncoder(18, SMALL)
+    encoder.conv1.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    encoder(torch.full((1, 3, 32, 64), 0.45 + 2 * 0.225))
+    torch.testing.assert_close(seen[0], torch.full((1, 3, 32, 64), 2.0))
+
+
 # ImageNet weights
 
 
@@ -106,6 +114,14 @@ def test_weights_reach_both_networks(weights):
     first = torch.load(weights, weights_only=True)["layer1.0.conv1.weight"]
     for network in (DepthNet(weights=weights), PoseNet(weights=weights)):
         assert torch.equal(network.encoder.layer1[0].conv1.weight, first)
+
+
+def test_older_files_without_counts_of_batches_fit(weights, tmp_path):
+    tensors = torch.load(weights, weights_only=True)
+    older = {name: tensor for name, tensor in tensors.items() if "num_batches_tracked" not in name}
+    torch.save(older, tmp_path / "older.pth")
+    encoder = ResNetEncoder(18, weights=tmp_path / "older.pth")
+    assert torch.equal(encoder.bn1.running_mean, tensors["bn1.running_mean"])
 
 
 def broken(weights, tmp_path, how):
