@@ -11,7 +11,7 @@ from torch import Tensor
 
 from selfsup_depth.data.synthetic_plan import CROSSING_HALF_WIDTH, StreetPlan
 from selfsup_depth.data.synthetic_scene import Ellipsoids, Quads
-from selfsup_depth.data.synthetic_sensor import Rect, Sensor
+from selfsup_depth.data.synthetic_sensor import Rays
 from selfsup_depth.data.synthetic_trajectory import Array
 
 KERB_HEIGHT = 0.12
@@ -83,11 +83,11 @@ class Ground:
             F.avg_pool2d(light, (9, 5), 1, (4, 2), count_include_pad=False), (x[0], z[0]), step
         )
 
-    def meet(self, sensor: Sensor, T_world_from_sensor: Array, rect: Rect) -> GroundHits:
-        """Where a sensor's rays within a rect meet road, kerb face and pavement."""
+    def meet(self, rays: Rays, T_world_from_sensor: Array) -> GroundHits:
+        """Where a sensor's rays meet road, kerb face and pavement."""
         R, origin = T_world_from_sensor[:3, :3], T_world_from_sensor[:3, 3]
-        falling = sensor.dot(R[1], rect)
-        east, north = sensor.dot(R[0], rect), sensor.dot(R[2], rect)
+        falling = rays.dot(R[1])
+        east, north = rays.dot(R[0]), rays.dot(R[2])
         height = float(-origin[1])
         lengths = [level / falling.clamp(min=1e-6) for level in (height - KERB_HEIGHT, height)]
         (s_top, d_top), (s_road, d_road) = (

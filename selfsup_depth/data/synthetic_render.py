@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from selfsup_depth.data.synthetic_atlas import Atlas
-from selfsup_depth.data.synthetic_cast import SKY, Hits, cast
+from selfsup_depth.data.synthetic_cast import cast
 from selfsup_depth.data.synthetic_ground import Ground
+from selfsup_depth.data.synthetic_hits import SKY, Hits
 from selfsup_depth.data.synthetic_materials import GROUNDS
 from selfsup_depth.data.synthetic_plan import StreetPlan
 from selfsup_depth.data.synthetic_scene import Ellipsoids, Quads
-from selfsup_depth.data.synthetic_sensor import Pinhole, Rect, Scanner
+from selfsup_depth.data.synthetic_sensor import Pinhole, Rect, Scanner, whole
 from selfsup_depth.data.synthetic_surfaces import surfaces
 from selfsup_depth.data.synthetic_trajectory import CAMERA_HEIGHT, Array
 
@@ -74,7 +75,8 @@ def scan(scanner: Scanner, T_world_from_scanner: Array, world: World, most: floa
     """
     hits = cast(scanner, T_world_from_scanner, world.ground, world.quads, world.round_parts, most)
     length = 1 / hits.inverse_length[0].double()
-    rays = torch.stack([scanner.dot(axis)[0] for axis in np.eye(3)], dim=-1).double()
+    every = scanner.window(whole(scanner))
+    rays = torch.stack([every.dot(axis)[0] for axis in np.eye(3)], dim=-1).double()
     seen = length < most
     tints = np.concatenate(
         [np.full(len(GROUNDS), 0.3), world.quads.tint.mean(1) * 0.5, world.round_parts.tint.mean(1) * 0.3]
@@ -113,7 +115,8 @@ def _shade_ground(
         return
     rows = slice(rect.top, rect.bottom)
     depth = 1 / hits.inverse_length[:, rows].clamp(min=1e-4)
-    x, z = (T_world_from_camera[i, 3] + camera.dot(T_world_from_camera[i, :3], rect) * depth for i in (0, 2))
+    rays = camera.window(rect)
+    x, z = (T_world_from_camera[i, 3] + rays.dot(T_world_from_camera[i, :3]) * depth for i in (0, 2))
     light = world.ground.light(x, z, depth * depth * (0.6 / camera.focal / CAMERA_HEIGHT))
     for x_mover, z_mover, heading in world.movers.tolist():
         light = light * _below_car(x - x_mover, z - z_mover, heading)
@@ -141,7 +144,7 @@ def _fill_sky(
     is_sky = hits.piece == SKY
     if (rect := _rows_with(is_sky)) is None:
         return colours
-    x, y, z = (camera.dot(row, rect) for row in T_world_from_camera[:3, :3])
+    x, y, z = (camera.window(rect).dot(row) for row in T_world_from_camera[:3, :3])
     up = (-y).clamp(min=0) + 0.12
     u, v = (x / up * 0.16).reshape(-1), (z / up * 0.16).reshape(-1)
     tile = world.atlas.tiles["sky"]

@@ -6,6 +6,7 @@ once, their scalar product with a vector; that is all that flat and round pieces
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selfsup_depth.data.synthetic_trajectory import Array
+
+Vector = Sequence[float] | Sequence[Tensor] | Tensor | Array
+"""Three numbers for all rays, or three (n,) tensors for n rays."""
 
 # Samples of a pixel, from its centre: the centre itself, whose depth is the pixel's, and a
 # rotated square, which is smooth on nearly upright and nearly level edges.
@@ -30,9 +34,11 @@ class Rect(NamedTuple):
     right: int
 
 
-def whole(sensor: Sensor) -> Rect:
-    """All rows and columns of a sensor."""
-    return Rect(0, sensor.shape[1], 0, sensor.shape[2])
+class Rays(Protocol):
+    """Some of a sensor's rays: a window of rows and columns, or a list of them."""
+
+    def dot(self, vector: Vector) -> Tensor:
+        """Scalar product of each ray's direction with a vector: (samples, rows, columns) or (samples, n)."""
 
 
 class Sensor(Protocol):
@@ -41,11 +47,29 @@ class Sensor(Protocol):
     shape: tuple[int, int, int]
     """Samples of each ray, rows, columns."""
 
-    def dot(self, vector: Array, rect: Rect | None = None) -> Tensor:
-        """(samples, rows, columns) scalar product of each ray's direction with a vector."""
+    def window(self, rect: Rect) -> Rays:
+        """The rays of a rectangle."""
+
+    def at(self, rows: Tensor, columns: Tensor) -> Rays:
+        """The rays of n pixels."""
 
     def bounds(self, polygons: Array) -> NDArray[np.int64]:
         """(n, 4) rects around (n, k, 3) convex polygons; empty ones for those out of sight."""
+
+
+def whole(sensor: Sensor) -> Rect:
+    """All rows and columns of a sensor."""
+    return Rect(0, sensor.shape[1], 0, sensor.shape[2])
+
+
+class _PinholeRays(NamedTuple):
+    x: Tensor
+    y: Tensor
+
+    def dot(self, vector: Vector) -> Tensor:
+        a, b, c = vector
+        products: Tensor = (self.x * a + c) + self.y * b
+        return products
 
 
 class Pinhole:
@@ -63,11 +87,12 @@ class Pinhole:
         self._x = ((torch.arange(width) + _SAMPLES[:, :1] - K[0, 2]) / K[0, 0])[:, None, :]
         self._y = ((torch.arange(height) + _SAMPLES[:, 1:] - K[1, 2]) / K[1, 1])[:, :, None]
 
-    def dot(self, vector: Array, rect: Rect | None = None) -> Tensor:
-        top, bottom, left, right = rect or whole(self)
-        a, b, c = map(float, vector)
-        products: Tensor = (self._x[:, :, left:right] * a + c) + self._y[:, top:bottom] * b
-        return products
+    def window(self, rect: Rect) -> Rays:
+        top, bottom, left, right = rect
+        return _PinholeRays(self._x[:, :, left:right], self._y[:, top:bottom])
+
+    def at(self, rows: Tensor, columns: Tensor) -> Rays:
+        return _PinholeRays(self._x[:, 0, columns], self._y[:, rows, 0])
 
     def bounds(self, polygons: Array) -> NDArray[np.int64]:
         points, in_front = _cut_at_near_plane(polygons)
@@ -79,6 +104,18 @@ class Pinhole:
         first = np.clip(np.ceil(least - 0.5), 0, size).astype(np.int64)
         last = np.clip(np.floor(most + 0.5) + 1, 0, size).astype(np.int64)
         return np.stack([first[:, 1], last[:, 1], first[:, 0], last[:, 0]], axis=1)
+
+
+class _ScannerRays(NamedTuple):
+    x: Tensor
+    z: Tensor
+    level: Tensor
+    down: Tensor
+
+    def dot(self, vector: Vector) -> Tensor:
+        a, b, c = vector
+        products: Tensor = self.level * (self.x * a + self.z * c) + self.down * b
+        return products
 
 
 class Scanner:
@@ -101,11 +138,14 @@ class Scanner:
         self._down = -elevations.sin().float()[None, :, None]
         self._x, self._z = azimuths.sin().float()[None, None], azimuths.cos().float()[None, None]
 
-    def dot(self, vector: Array, rect: Rect | None = None) -> Tensor:
-        top, bottom, left, right = rect or whole(self)
-        a, b, c = map(float, vector)
-        ahead: Tensor = self._x[..., left:right] * a + self._z[..., left:right] * c
-        return self._level[:, top:bottom] * ahead + self._down[:, top:bottom] * b
+    def window(self, rect: Rect) -> Rays:
+        top, bottom, left, right = rect
+        ahead, steep = (slice(None), slice(None), slice(left, right)), (slice(None), slice(top, bottom))
+        return _ScannerRays(self._x[ahead], self._z[ahead], self._level[steep], self._down[steep])
+
+    def at(self, rows: Tensor, columns: Tensor) -> Rays:
+        ahead, steep = (slice(None), 0, columns), (slice(None), rows, 0)
+        return _ScannerRays(self._x[ahead], self._z[ahead], self._level[steep], self._down[steep])
 
     def bounds(self, polygons: Array) -> NDArray[np.int64]:
         points, in_front = _cut_at_near_plane(polygons)
