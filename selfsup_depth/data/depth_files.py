@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,18 @@ class DisparityPng(DepthSource):
         disparity = read_uint16(self.path) / STEPS_PER_UNIT
         depth = self.focal * self.baseline / np.where(disparity > 0, disparity, np.inf)
         return depth.astype(np.float32)
+
+
+def annotated_folders(drive: Path, camera_number: str, benchmarks: Iterable[Path]) -> list[Path]:
+    """Where the maps of KITTI's depth benchmark may be for one camera of a drive.
+
+    Args:
+        drive: the drive's own folder.
+        camera_number: "02" or "03".
+        benchmarks: folders that may hold the benchmark's train/ and val/.
+    """
+    drives = [drive, *(folder / part / drive.name for folder in benchmarks for part in ("train", "val"))]
+    return [folder / "proj_depth" / "groundtruth" / f"image_{camera_number}" for folder in drives]
 
 
 def read_uint16(path: Path) -> NDArray[np.uint16]:

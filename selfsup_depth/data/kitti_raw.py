@@ -17,7 +17,7 @@ import numpy as np
 import pykitti
 
 from selfsup_depth.data.calibration import check_principal_point, read_calibration
-from selfsup_depth.data.depth_files import DepthPng
+from selfsup_depth.data.depth_files import DepthPng, annotated_folders
 from selfsup_depth.data.images import image_size
 from selfsup_depth.data.layout import Layout, check_root, numbered_files
 from selfsup_depth.data.recording import Camera, DepthSource, Frame, Matrix, Recording
@@ -92,7 +92,10 @@ class KittiRaw(Layout):
 
     def _measured(self, root: Path, drive: Path, calibrated: _CalibratedCamera) -> dict[int, DepthSource]:
         if self.measured != "velodyne":
-            for folder in self._annotated_folders(root, drive, calibrated.number):
+            benchmarks = [root, root / "data_depth_annotated"]
+            if self.annotated_root is not None:
+                benchmarks.insert(0, self.annotated_root)
+            for folder in annotated_folders(drive, calibrated.number, benchmarks):
                 if maps := numbered_files(folder, (".png",)):
                     return {index: DepthPng(path) for index, path in maps.items()}
         if self.measured == "annotated":
@@ -100,14 +103,6 @@ class KittiRaw(Layout):
         scans = numbered_files(drive / "velodyne_points" / "data", (".bin",))
         P, size = calibrated.P_velodyne_to_image, calibrated.size
         return {index: VelodyneDepth(scan, P, size, self.velodyne_depth) for index, scan in scans.items()}
-
-    def _annotated_folders(self, root: Path, drive: Path, number: str) -> list[Path]:
-        """Where the depth benchmark's maps of a drive may be."""
-        benchmarks = [root, root / "data_depth_annotated"]
-        if self.annotated_root is not None:
-            benchmarks.insert(0, self.annotated_root)
-        drives = [drive, *(folder / part / drive.name for folder in benchmarks for part in ("train", "val"))]
-        return [folder / "proj_depth" / "groundtruth" / f"image_{number}" for folder in drives]
 
 
 @dataclass(frozen=True, eq=False)
