@@ -54,7 +54,7 @@ def main() -> None:
 
     def photometric() -> Tensor:
         synthesis = synthesize(batch.target, source, rho)
-        return Photometric()(batch, [DepthEstimate(0, rho, [synthesis], [source], [])])
+        return Photometric()(batch, [DepthEstimate(0, rho, [synthesis], [source], [], [])])
 
     parts = {
         "depth network": lambda: depth_net(batch.target.image)[0],
