@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from selfsup_depth.data import synthetic_drive
 from selfsup_depth.data.synthetic_drive import SyntheticDrive, drive_name, synthesize
 from selfsup_depth.data.synthetic_options import SyntheticOptions
 from selfsup_depth.data.synthetic_recorder import Recorder, hidden
@@ -189,9 +188,18 @@ def digests(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_the_same_seed_gives_the_same_bytes_on_any_number_of_cores(tmp_path, monkeypatch):
+@pytest.fixture
+def set_num_threads():
+    num_threads = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(num_threads)
+
+
+def test_the_same_seed_gives_the_same_bytes_on_any_number_of_cores(tmp_path, set_num_threads):
+    set_num_threads(3)
     synthesize(tmp_path / "first", TINY, progress=False)
-    monkeypatch.setattr(synthetic_drive, "_MOST_WORKERS", 1)
+    assert torch.get_num_threads() == 3
+    set_num_threads(1)
     synthesize(tmp_path / "second", TINY, progress=False)
     synthesize(tmp_path / "other", dataclasses.replace(TINY, seed=1), progress=False)
     assert digests(tmp_path / "first") == digests(tmp_path / "second")

@@ -22,6 +22,7 @@ from selfsup_depth.data.synthetic_trajectory import FRAME_SECONDS
 from selfsup_depth.data.synthetic_world import DriveWorld
 from selfsup_depth.errors import DataError, StorageError
 
+DEFAULT_OPTIONS = SyntheticOptions()
 _OPTIONS_FILE = "options.json"
 _MOST_WORKERS = 8
 _RENDERER = 1  # to be raised when the same options give other bytes
@@ -36,16 +37,16 @@ class SyntheticDrive(KittiRaw):
 
     default_root = Path("runs/synthetic_drive")
 
-    def __init__(self, options: SyntheticOptions | None = None) -> None:
+    def __init__(self, options: SyntheticOptions = DEFAULT_OPTIONS) -> None:
         super().__init__()
-        self.options = options or SyntheticOptions()
+        self.options = options
 
     def prepare(self, root: Path) -> None:
         """Render the drives unless they are there."""
         synthesize(root, self.options)
 
 
-def synthesize(root: Path, options: SyntheticOptions | None = None, progress: bool = True) -> None:
+def synthesize(root: Path, options: SyntheticOptions = DEFAULT_OPTIONS, progress: bool = True) -> None:
     """Render a set of drives, unless the same one is there already.
 
     The set appears under `root` complete or not at all. Beside KITTI's folders it holds
@@ -60,10 +61,10 @@ def synthesize(root: Path, options: SyntheticOptions | None = None, progress: bo
         DataError: root holds something else.
         StorageError: it cannot be written.
     """
-    options = options or SyntheticOptions()
     if _is_rendered(root, options):
         return
     partial = root.parent / f".{root.name}.{os.getpid()}.partial"
+    shutil.rmtree(partial, ignore_errors=True)  # a killed process may have had the same number
     try:
         partial.mkdir(parents=True)
         _render(partial, options, progress)
@@ -104,10 +105,11 @@ def _render(root: Path, options: SyntheticOptions, progress: bool) -> None:
 
 @contextlib.contextmanager
 def _workers() -> Iterator[ThreadPoolExecutor]:
-    """Threads that each compute on one core, so that no sum depends on how many cores there are."""
+    """As many threads as torch may use, each on one core, so that no sum depends on how many there are."""
     num_threads = torch.get_num_threads()
-    num_workers = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
-    pool = ThreadPoolExecutor(num_workers, initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(
+        min(num_threads, _MOST_WORKERS), initializer=torch.set_num_threads, initargs=(1,)
+    )
     try:
         yield pool
     finally:
