@@ -150,8 +150,8 @@ def test_pictures_do_not_change_what_is_learned(train, tmp_path, monkeypatch):
 
 
 def test_a_resumed_run_ends_as_one_that_was_never_interrupted(train, tmp_path):
-    assert train(tmp_path / "whole", "--trainer.max_steps=7", "--optimizer.milestones=[0.99]") == 0
-    assert train(tmp_path / "broken", "--trainer.max_steps=3", "--optimizer.milestones=[0.99]") == 0
+    assert train(tmp_path / "whole", "--trainer.max_steps=7", "--optimizer.milestones=[]") == 0
+    assert train(tmp_path / "broken", "--trainer.max_steps=3", "--optimizer.milestones=[]") == 0
     assert main(["train", f"--resume={tmp_path / 'broken'}", "--trainer.max_steps=7"]) == 0
     checkpoint = torch.load(tmp_path / "broken" / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 7
@@ -277,9 +277,9 @@ def test_a_term_of_the_users_own_trains_by_flags_alone(train, tmp_path, monkeypa
 )
 def test_what_cannot_learn_from_the_data_is_refused(train, tmp_path, capsys, method, options, fix):
     assert train(tmp_path / "run", *options, method=method) == 2
-    error = capsys.readouterr().err.strip()
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
     assert fix in error
-    assert error.count("\n") == 0
     assert not (tmp_path / "run").exists()
 
 

@@ -20,12 +20,13 @@ class DepthEvaluation:
 
     Args:
         protocol: goes with every number that comes out.
+        across_processes: see DepthMetrics.
     """
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: Protocol, across_processes: bool = True) -> None:
         self.protocol = protocol
-        self.predictions = DepthMetrics(protocol)
-        self.baseline = ConstantBaseline(protocol)
+        self.predictions = DepthMetrics(protocol, across_processes)
+        self.baseline = ConstantBaseline(protocol, across_processes)
 
     def update(self, inverse_depth: Tensor, measured: Tensor, names: Sequence[str] = ()) -> None:
         """Add a batch; see DepthMetrics.update."""

@@ -22,6 +22,7 @@ class DepthMetrics(Metric):
 
     Args:
         protocol: which pixels count, and how predictions are scaled.
+        across_processes: sum over all processes of a distributed run; each must then ask.
     """
 
     full_state_update = False
@@ -30,8 +31,8 @@ class DepthMetrics(Metric):
     num_skipped: Tensor
     scales: list[Tensor]
 
-    def __init__(self, protocol: Protocol) -> None:
-        super().__init__()
+    def __init__(self, protocol: Protocol, across_processes: bool = True) -> None:
+        super().__init__(sync_on_compute=across_processes)
         self.protocol = protocol
         self.skipped_names: list[str] = []
         self.add_state("sums", torch.zeros(len(DepthErrors._fields), dtype=torch.float64), "sum")

@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from selfsup_depth.errors import CheckpointError
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.configuration import build
+from selfsup_depth.training.schedule import is_due
 from selfsup_depth.training.sections import MODEL
 
 RECORD = "selfsup_depth"
@@ -45,6 +46,31 @@ class RecordInCheckpoint(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint[RECORD] = self.record
+
+
+class LastCheckpoint(Callback):
+    """Keeps the newest state of the run in one file, for --resume.
+
+    Lightning's own `save_last` writes only when the monitored error has improved, so that
+    a run could lose everything since its best moment.
+
+    Args:
+        file: where.
+        every_n_steps: besides the end of the run.
+    """
+
+    def __init__(self, file: Path, every_n_steps: int) -> None:
+        self.file = file
+        self.every_n_steps = every_n_steps
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if is_due(trainer.global_step, self.every_n_steps):
+            trainer.save_checkpoint(self.file)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.save_checkpoint(self.file)
 
 
 def find_checkpoint(path: Path) -> Path:

@@ -36,7 +36,8 @@ def evaluate_and_report(
 def evaluate(module: SelfSupervisedDepth, data: DepthDataModule) -> DepthEvaluation:
     """Errors of the module on the validation frames."""
     module.eval()
-    evaluation = DepthEvaluation(module.validation_metrics.protocol)
+    # The run's other processes have ended and cannot be asked.
+    evaluation = DepthEvaluation(module.validation_metrics.protocol, across_processes=False)
     loader = data.val_dataloader()
     assert isinstance(loader, DataLoader)
     for batch in loader:

@@ -15,7 +15,7 @@ from selfsup_depth.errors import CheckpointError
 from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
-from selfsup_depth.training.checkpoint import RecordInCheckpoint
+from selfsup_depth.training.checkpoint import LastCheckpoint, RecordInCheckpoint
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
 from selfsup_depth.training.pictures import Pictures
@@ -68,6 +68,7 @@ def claim(directory: RunDirectory, config: dict[str, Any], resume: bool, overwri
         return
     if resume:
         directory.hold()
+        directory.keep_metrics()
     else:
         directory.create(overwrite)
     directory.record(config)
@@ -118,22 +119,20 @@ def make_callbacks(
     every_n_steps: int,
 ) -> list[Callback]:
     """What accompanies a run: checkpoints with their record, pictures, progress, learning rate."""
-    measured = data.has_measured
-    best = ModelCheckpoint(
-        directory.checkpoints,
-        filename="best",
-        monitor="val/abs_rel" if measured else None,
-        save_top_k=1 if measured else 0,
-        save_last=True,
-        enable_version_counter=False,
-    )
-    return [
+    callbacks = [
         RecordInCheckpoint(record_of(config, module, data)),
-        best,
+        LastCheckpoint(directory.checkpoints / "last.ckpt", every_n_steps),
         Pictures(directory.pictures, every_n_steps),
         Progress(),
         LearningRateMonitor("step"),
     ]
+    if data.has_measured:
+        callbacks.append(
+            ModelCheckpoint(
+                directory.checkpoints, filename="best", monitor="val/abs_rel", enable_version_counter=False
+            )
+        )
+    return callbacks
 
 
 def planned_steps(options: dict[str, Any], data: DepthDataModule) -> int:

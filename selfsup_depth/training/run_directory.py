@@ -99,6 +99,13 @@ class RunDirectory:
         self._lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._lock.flush()
 
+    def keep_metrics(self) -> None:
+        """Set the table of an interrupted run aside: the logger would begin it anew."""
+        table = self.path / "metrics.csv"
+        if table.exists():
+            earlier = len(list(self.path.glob("metrics_part_*.csv")))
+            os.replace(table, self.path / f"metrics_part_{earlier + 1}.csv")
+
     def release(self) -> None:
         """Let other processes in."""
         if self._lock is not None:
