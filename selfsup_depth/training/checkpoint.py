@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from selfsup_depth.errors import CheckpointError
-from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.modules.base import SelfSupervisedDepth, num_training_steps
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.schedule import is_due
 from selfsup_depth.training.sections import MODEL
@@ -62,15 +62,24 @@ class LastCheckpoint(Callback):
     def __init__(self, file: Path, every_n_steps: int) -> None:
         self.file = file
         self.every_n_steps = every_n_steps
+        self.saved_at = -1
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if is_due(trainer.global_step, self.every_n_steps):
-            trainer.save_checkpoint(self.file)
+        # The last step is saved here, too: once the loop has ended, its state says that the
+        # epoch was completed, and a run that goes on would miss the rest of it.
+        last = trainer.global_step >= num_training_steps(trainer)
+        if last or is_due(trainer.global_step, self.every_n_steps):
+            self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.saved_at != trainer.global_step:
+            self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.file)
+        self.saved_at = trainer.global_step
 
 
 def find_checkpoint(path: Path) -> Path:
