@@ -10,6 +10,7 @@ from torch import nn
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.camera import flip_intrinsics
 from selfsup_depth.geometry.pose import T_from_axis_angle, flip_pose, inverse_pose
+from selfsup_depth.geometry.view_synthesis import synthesize
 from selfsup_depth.losses.consistency import LeftRightConsistency
 from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.losses.smoothness import Smoothness
@@ -249,3 +250,18 @@ def test_learning_rate_falls_at_milestones_and_warms_up():
     assert [warm.factor(step, 0, 0) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
     with pytest.raises(ConfigError, match="ascend"):
         Optimization(milestones=[0.8, 0.6])
+
+
+def test_the_rebuilt_target_is_compared_with_the_unmoved_source():
+    """At the truth the rebuilt wall is far better than the source as it is, over the same pixels."""
+    from selfsup_depth.training.rebuilding import _sums
+
+    batch = stereo_batch()
+    truth = torch.full((1, 1, *SIZE), 1 / 6)
+    synthesis = synthesize(batch.target, batch.stereo[0], truth)
+    rebuilt, unmoved, pixels = _sums([synthesis], batch.target.image)
+    assert rebuilt / pixels < 0.05
+    assert unmoved > 5 * rebuilt
+    assert pixels == synthesis.valid.sum() < SIZE[0] * SIZE[1]
+    useless = synthesis._replace(image=1 - synthesis.image)
+    assert _sums([synthesis, useless], batch.target.image)[0] <= rebuilt

@@ -92,6 +92,7 @@ def test_every_recipe_trains_and_leaves_a_whole_run(train, tmp_path, capsys, met
     assert result["num_images"] == 8
     assert result["protocol"]["name"]
     assert result["baseline"]["abs_rel"] >= 0
+    assert 0 < result["photometric_error"]["synthesized"] < 1
     printed = capsys.readouterr().out
     assert "abs_rel" in printed
     assert str(run) in printed

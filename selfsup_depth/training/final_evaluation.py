@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.training.rebuilding import rebuilding_errors
 from selfsup_depth.training.run_directory import RunDirectory, write_text
 
 
@@ -23,12 +25,20 @@ def evaluate_and_report(
     """
     if not trainer.is_global_zero:
         return
+    rebuilding = rebuilding_errors(module, data)
+    result: dict[str, Any] = {}
     if data.has_measured:
         evaluation = evaluate(module, data)
-        write_text(directory.path / "evaluation.json", json.dumps(evaluation.as_dict(), indent=2) + "\n")
+        result = evaluation.as_dict()
         print(f"\n{evaluation.report()}\n{data.validation_note}")
     else:
-        print("\nno measured depth in this data: nothing to evaluate against, look at the pictures")
+        print("\nno measured depth in this data: look at the pictures")
+    result["photometric_error"] = rebuilding
+    write_text(directory.path / "evaluation.json", json.dumps(result, indent=2) + "\n")
+    print(
+        f"photometric error of the rebuilt training views {rebuilding['synthesized']:.3f}, "
+        f"of the sources as they are {rebuilding['unmoved']:.3f}"
+    )
     print(f"run: {directory.path} (checkpoints/last.ckpt, pictures/, metrics.csv, TensorBoard events)")
 
 
