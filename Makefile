@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint benchmark clean
+.PHONY: help train test slow lint benchmark clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ train: $(INSTALLED)  ## train on the synthetic drive, in minutes on a CPU: runs/
 
 test: lint  ## everything that must hold: ruff, mypy, pytest
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+slow: $(INSTALLED_DEV)  ## what takes minutes of training to see
+	$(BIN)/python -m pytest -m slow
 
 lint: $(INSTALLED_DEV)  ## ruff and mypy alone
 	$(BIN)/ruff check .

@@ -170,3 +170,34 @@ def test_no_sources_are_refused():
 def test_impossible_options_are_refused(options):
     with pytest.raises(ConfigError, match=f"in {next(iter(options))}; "):
         Photometric(**options)
+
+
+def keeping_pace(scene: Wall) -> DepthEstimate:
+    """The wall keeps the camera's speed: the neighbour in time shows it unmoved, the other camera shifted."""
+    beside_in_time = PosedView(View(scene.target.image, scene.target.K), moved(0.0, z=-0.4))
+    rho = (scene.inverse_depth * 0.9).requires_grad_()
+    syntheses = [synthesize(scene.target, source, rho) for source in (beside_in_time, scene.source)]
+    return DepthEstimate(0, rho, syntheses, [beside_in_time, scene.source], [], [])
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_what_keeps_the_cameras_speed_is_learned_from_the_other_camera(each):
+    scene = wall(moved(-0.4))
+    found = keeping_pace(scene)
+    term = Photometric(mask_each_source=each)
+    batch = Batch(scene.target, [], [], [])
+    kept = term.per_pixel(batch, found).kept.double().mean()
+    term(batch, [found]).backward()
+    slope = found.inverse_depth.grad.sum()
+    if each:
+        assert kept > 0.8
+        assert slope < 0, "the wall is nearer than estimated: a larger inverse depth lessens the error"
+    else:
+        assert kept == 0
+        assert slope == 0
+
+
+def test_masking_each_source_is_the_published_mask_where_there_is_one():
+    scene = wall(moved(-0.4))
+    published = photometric_at(scene, 4.0)
+    assert photometric_at(scene, 4.0, mask_each_source=True) == published

@@ -31,10 +31,15 @@ class PerPixel(NamedTuple):
 
 
 class _Reference(NamedTuple):
-    """The target at one size, and how badly the unmoved sources explain it, (B, 1, h, w) or absent."""
+    """The target at one size, and how badly the unmoved sources explain it.
+
+    unmoved: (B, 1, h, w) their error, or absent.
+    unmoved_each: (B, S, h, w) that of each, or absent.
+    """
 
     target: WindowStatistics
     unmoved: Tensor | None
+    unmoved_each: Tensor | None
 
 
 class Photometric(LossTerm):
@@ -47,6 +52,10 @@ class Photometric(LossTerm):
         per_pixel_minimum: keep each pixel's best source; false averages over the sources.
         auto_mask: where the unmoved source explains a pixel at least as well, count its error
             instead, from which nothing is learned: such pixels do not move relative to the camera.
+        mask_each_source: let the auto-mask drop a source only where that very source, unmoved,
+            explains the pixel. As published, a car that keeps the camera's speed is masked in all
+            sources because the neighbour in time shows it unmoved; this way the other camera of
+            the rig still tells how far it is. Not published; the same with a single source.
         padding: what a point that its source does not show is compared with. "border": the nearest
             colours of the source's border, as published. "masked": nothing; the other sources (and
             with auto_mask the unmoved one) decide, and where there are none the border's error
@@ -63,6 +72,7 @@ class Photometric(LossTerm):
         window: int = 3,
         per_pixel_minimum: bool = True,
         auto_mask: bool = True,
+        mask_each_source: bool = False,
         padding: Literal["border", "masked"] = "masked",
     ) -> None:
         super().__init__(weight)
@@ -74,6 +84,7 @@ class Photometric(LossTerm):
         self.window = window
         self.per_pixel_minimum = per_pixel_minimum
         self.auto_mask = auto_mask
+        self.mask_each_source = mask_each_source
         self.padding = padding
 
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
@@ -104,25 +115,25 @@ class Photometric(LossTerm):
         size = estimate.syntheses[0].image.shape[-2:]
         target = window_statistics(resize_by_area(batch.target.image, size), self.window)
         if not self.auto_mask:
-            return _Reference(target, None)
+            return _Reference(target, None, None)
         with torch.no_grad():
-            errors = [self._error(synthesis.source, target) for synthesis in estimate.syntheses]
-            return _Reference(target, self._over_sources(torch.cat(errors, dim=1)))
+            each = torch.cat([self._error(s.source, target) for s in estimate.syntheses], dim=1)
+            return _Reference(target, self._over_sources(each), each if self.mask_each_source else None)
 
     def _per_pixel(self, reference: _Reference, estimate: DepthEstimate) -> PerPixel:
         syntheses = estimate.syntheses
         errors = torch.cat([self._error(synthesis.image, reference.target) for synthesis in syntheses], dim=1)
-        seen = torch.ones_like(errors[:, :1], dtype=torch.bool)
-        counted = None
+        usable = torch.ones_like(errors, dtype=torch.bool)
         if self.padding == "masked":
-            shown = torch.cat([synthesis.valid for synthesis in syntheses], dim=1)
-            seen = shown.any(dim=1, keepdim=True)
-            counted = shown | ~seen
-        error = self._over_sources(errors, counted)
+            usable = torch.cat([synthesis.valid for synthesis in syntheses], dim=1)
+        if reference.unmoved_each is not None:
+            usable = usable & (errors < reference.unmoved_each)
+        some = usable.any(dim=1, keepdim=True)
+        error = self._over_sources(errors, usable | ~some)
         if reference.unmoved is None:
-            return PerPixel(torch.where(seen, error, error.detach()), seen)
+            return PerPixel(torch.where(some, error, error.detach()), some)
         # Equality goes to the unmoved source: a fixed rule, so that runs repeat.
-        kept = seen & (error < reference.unmoved)
+        kept = some if reference.unmoved_each is not None else some & (error < reference.unmoved)
         return PerPixel(torch.where(kept, error, reference.unmoved), kept)
 
     def _error(self, image: Tensor, target: WindowStatistics) -> Tensor:
@@ -130,11 +141,10 @@ class Photometric(LossTerm):
 
     def _over_sources(self, errors: Tensor, counted: Tensor | None = None) -> Tensor:
         """Least or mean over dim 1 of (B, S, h, w), of those that count (absent: all)."""
-        if self.per_pixel_minimum:
-            candidates = errors if counted is None else errors.masked_fill(~counted, torch.inf)
-            return candidates.amin(dim=1, keepdim=True)
         if counted is None:
-            return errors.mean(dim=1, keepdim=True)
+            counted = torch.ones_like(errors, dtype=torch.bool)
+        if self.per_pixel_minimum:
+            return errors.masked_fill(~counted, torch.inf).amin(dim=1, keepdim=True)
         return errors.masked_fill(~counted, 0).sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True)
 
 
