@@ -350,6 +350,26 @@ def test_a_resumed_run_sees_what_the_whole_run_saw(tmp_path, stop, save_after_va
     assert [torch.equal(a, b) for a, b in zip(seen, whole.seen, strict=True)] == [True] * 7
 
 
+def test_a_loader_goes_on_within_an_epoch_but_begins_a_new_one_otherwise(tmp_path):
+    def fresh() -> Any:
+        return data(KittiRaw(), trees.kitti_raw(tmp_path, num_frames=8), batch_size=2).train_dataloader()
+
+    def seen(loader: Any) -> list[torch.Tensor]:
+        return [batch.target.image for batch in loader]
+
+    whole = fresh()
+    first, second = seen(whole), seen(whole)
+    assert not torch.equal(torch.cat(first), torch.cat(second))
+    for num_given, expected in ((1, first[1:]), (3, second)):
+        resumed = fresh()
+        resumed.load_state_dict({"epoch": 0, "num_given": num_given})
+        assert torch.equal(torch.cat(seen(resumed)), torch.cat(expected))
+    left_early = fresh()
+    next(iter(left_early))
+    assert left_early.state_dict() == {"epoch": 0, "num_given": 1}
+    assert torch.equal(torch.cat(seen(left_early)), torch.cat(second))
+
+
 # --- refusals
 
 
