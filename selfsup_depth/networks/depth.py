@@ -95,6 +95,8 @@ class DepthNet(nn.Module):
     Args:
         num_layers: of the ResNet encoder: 18, 34 or 50.
         width: factor on the number of channels; below 1 for a small network.
+        decoder_width: the same for the decoder alone; None = `width`. A narrow encoder still needs
+            a decoder that can draw: at width 0.25 its finest level would have four channels.
         norm: "batch", as published, or "group" for small batches.
         min_depth: nearest depth that can be said, metres.
         max_depth: farthest depth that can be said, metres.
@@ -113,6 +115,7 @@ class DepthNet(nn.Module):
         self,
         num_layers: int = 18,
         width: float = 1.0,
+        decoder_width: float | None = None,
         norm: Norm = "batch",
         min_depth: float = 0.1,
         max_depth: float = 100.0,
@@ -129,7 +132,7 @@ class DepthNet(nn.Module):
         # A sigmoid of zero says the middle of the range of inverse depths.
         self.first_depth = first_depth if first_depth is not None else 2 / (1 / min_depth + 1 / max_depth)
         self.encoder = ResNetEncoder(num_layers, width, norm, coordinates=coordinates, weights=weights)
-        self.decoder = DepthDecoder(self.encoder.num_channels, width, num_outputs)
+        self.decoder = DepthDecoder(self.encoder.num_channels, decoder_width or width, num_outputs)
         if first_depth is not None:
             self._say_first(first_depth)
 
