@@ -65,6 +65,15 @@ def test_pose_and_speed_agree_and_the_camera_moves_forward(tmp_path):
     assert recording.travelled("l", 4, 1) == pytest.approx(3.0)
 
 
+def test_speed_goes_before_the_distance_of_poses(tmp_path):
+    root = trees.kitti_raw(tmp_path)
+    for index in range(6):
+        trees.write_oxts(root / trees.DRIVE, index, speed=1.2 * trees.SPEED)
+    assert only(KittiRaw(), root).travelled("l", 1, 2) == pytest.approx(1.2)
+    trees.write_oxts(root / trees.DRIVE, 2, speed=math.nan)
+    assert math.isnan(only(KittiRaw(), root).travelled("l", 1, 2))
+
+
 def test_the_laser_sees_the_wall_where_it_is(tmp_path):
     frame = only(KittiRaw(), trees.kitti_raw(tmp_path)).cameras["l"].frames[0]
     depth = frame.measured.read()

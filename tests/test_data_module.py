@@ -101,6 +101,14 @@ def test_held_out_frames_are_not_even_neighbours(tmp_path):
     assert "trained on, without their depth" in whole.validation_note
 
 
+def test_only_measured_frames_are_for_validation(tmp_path):
+    root = trees.kitti_raw(tmp_path)
+    for index in (0, 3, 4):
+        (root / trees.DRIVE / f"velodyne_points/data/{index:010d}.bin").unlink()
+    measured = data(KittiRaw(), root).val_dataloader().dataset
+    assert [example.frame_index for example in measured.examples] == [1, 2, 5]
+
+
 def test_pairs_are_held_out_as_a_whole(tmp_path):
     recordings = StereoPairs().recordings(trees.plain_pairs(tmp_path, num_pairs=5))
     kept, held = hold_out(recordings, 0.4)
