@@ -17,6 +17,7 @@ import torch
 import yaml
 
 from selfsup_depth.cli import main
+from selfsup_depth.training.checkpoint_io import write_sealed
 from selfsup_depth.training.pictures import Pictures
 
 TINY = """
@@ -209,15 +210,16 @@ class Canary:
 @pytest.mark.parametrize("kind", ["text", "pickle", "torch", "foreign"])
 def test_what_is_no_checkpoint_is_refused_and_nothing_in_it_runs(tmp_path, capsys, monkeypatch, kind, drive):
     monkeypatch.setenv("CANARY", str(tmp_path / "canary"))
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     file = tmp_path / "x.ckpt"
     if kind == "text":
         file.write_text("hello")
     elif kind == "pickle":
         file.write_bytes(pickle.dumps(Canary()))
     elif kind == "torch":
-        torch.save({"state_dict": {}, "selfsup_depth": Canary()}, file)
+        write_sealed({"state_dict": {}, "selfsup_depth": Canary()}, file)
     else:
-        torch.save({"state_dict": {}}, file)
+        write_sealed({"state_dict": {}}, file)
     arguments = ["--config=data/kitti_raw.yaml", f"--data.root={drive}", "--protocol=metric"]
     assert main(["evaluate", "depth", f"--checkpoint={file}", *arguments]) == 4
     assert str(file) in capsys.readouterr().err
@@ -230,7 +232,7 @@ def test_weights_of_another_network_are_refused_by_name(train, tmp_path, capsys,
     checkpoint = torch.load(file, weights_only=True)
     name = next(iter(checkpoint["state_dict"]))
     checkpoint["state_dict"][name] = torch.zeros(3)
-    torch.save(checkpoint, tmp_path / "changed.ckpt")
+    write_sealed(checkpoint, tmp_path / "changed.ckpt")
     arguments = ["--config=data/kitti_raw.yaml", f"--data.root={drive}", "--protocol=metric"]
     assert main(["evaluate", "depth", f"--checkpoint={tmp_path / 'changed.ckpt'}", *arguments]) == 4
     assert name in capsys.readouterr().err

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from selfsup_depth.errors import CheckpointError
 from selfsup_depth.modules.base import SelfSupervisedDepth, num_training_steps
+from selfsup_depth.training.checkpoint_io import read_sealed
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.schedule import is_due
 from selfsup_depth.training.sections import MODEL
@@ -122,11 +121,7 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read or is not of this project.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-        raise CheckpointError(f"unreadable checkpoint ({reason}), in {file}; give another file") from None
+    content = read_sealed(file)
     known = isinstance(content, dict) and isinstance(content.get(RECORD), dict) and "state_dict" in content
     if not known or not content[RECORD].keys() >= RECORD_KEYS:
         raise CheckpointError(f"not a checkpoint of selfsup-depth, in {file}; give one that `train` wrote")

@@ -16,6 +16,7 @@ from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.training.checkpoint import LastCheckpoint, RecordInCheckpoint
+from selfsup_depth.training.checkpoint_io import SealedCheckpoints, size_of
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
 from selfsup_depth.training.pictures import Pictures
@@ -28,6 +29,8 @@ from selfsup_depth.training.sections import SECTIONS
 NUM_PICTURES = 10
 NUM_VALIDATIONS = 5
 LOG_EVERY_N_STEPS = 10
+# Checkpoints for which there must be room at the start: last, best, and one being written.
+SPARE_CHECKPOINTS = 3
 
 
 def fit(config: dict[str, Any], run: Path, resume: bool = False, overwrite: bool = False) -> None:
@@ -53,8 +56,9 @@ def fit(config: dict[str, Any], run: Path, resume: bool = False, overwrite: bool
     data.prepare_data()
     data.setup("fit")
     check_fit(module, data)
-    claim(directory, config, resume, overwrite)
     try:
+        claim(directory, config, resume, overwrite)
+        directory.check_space(SPARE_CHECKPOINTS * checkpoint_bytes(module))
         trainer = make_trainer(config, module, data, directory)
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         evaluate_and_report(trainer, module, data, directory)
@@ -68,10 +72,16 @@ def claim(directory: RunDirectory, config: dict[str, Any], resume: bool, overwri
         return
     if resume:
         directory.hold()
+        directory.prepare()
         directory.keep_metrics()
     else:
         directory.create(overwrite)
     directory.record(config)
+
+
+def checkpoint_bytes(module: SelfSupervisedDepth) -> int:
+    """Size of a checkpoint: the weights, and Adam's two running means of their gradients."""
+    return size_of([module.state_dict(), *[list(module.parameters())] * 2])
 
 
 def last_checkpoint(directory: RunDirectory) -> Path:
@@ -105,6 +115,7 @@ def make_trainer(
         ],
         callbacks=make_callbacks(config, module, data, directory, max(1, num_steps // NUM_PICTURES)),
         default_root_dir=directory.path,
+        plugins=[SealedCheckpoints()],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
