@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ class TrainingLoader(DataLoader[Batch]):
         self, examples: TrainingExamples, batch_size: int, num_workers: int, trainer: Trainer | None
     ) -> None:
         self.order = ShuffledOrder(len(examples), examples.seed, *processes(trainer))
+        self._examples = examples
         self._epoch = 0
         self._num_given = 0
         self._resumed = False
@@ -50,6 +52,18 @@ class TrainingLoader(DataLoader[Batch]):
         for batch in super().__iter__():
             self._num_given += 1
             yield batch
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epoch of the batch given out last, and its number in it."""
+        return self._epoch, self._num_given - 1
+
+    def images_of(self, epoch: int, number: int) -> list[Path]:
+        """The target images of a batch."""
+        assert self.batch_size is not None
+        begin = number * self.batch_size
+        indices = self.order.of_epoch(epoch)[begin : begin + self.batch_size]
+        return [self._examples.examples[index].frame.image for index in indices]
 
     def state_dict(self) -> dict[str, int]:
         """How far it is: the epoch, and how many of its batches were given out."""

@@ -19,6 +19,7 @@ from selfsup_depth.training.checkpoint import LastCheckpoint, RecordInCheckpoint
 from selfsup_depth.training.checkpoint_io import SealedCheckpoints, size_of
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
+from selfsup_depth.training.finite_guard import FiniteGuard
 from selfsup_depth.training.pictures import Pictures
 from selfsup_depth.training.preflight import check_fit
 from selfsup_depth.training.progress import Progress
@@ -130,7 +131,8 @@ def make_callbacks(
     every_n_steps: int,
 ) -> list[Callback]:
     """What accompanies a run: checkpoints with their record, pictures, progress, learning rate."""
-    callbacks = [
+    callbacks: list[Callback] = [
+        FiniteGuard(directory.path / "nonfinite_steps.jsonl"),
         RecordInCheckpoint(record_of(config, module, data)),
         LastCheckpoint(directory.checkpoints / "last.ckpt", every_n_steps),
         Pictures(directory.pictures, every_n_steps),

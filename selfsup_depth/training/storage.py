@@ -66,5 +66,18 @@ def write_text(path: Path, text: str) -> None:
         ) from None
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a record.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as record:
+            record.write(line + "\n")
+    except OSError as error:
+        raise StorageError(f"cannot write ({error.strerror}), in {path}; free space") from None
+
+
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
