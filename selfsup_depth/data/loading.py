@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,17 @@ def _worker_options(num_workers: int) -> dict[str, Any]:
         "num_workers": num_workers,
         # An epoch may be two batches: starting the workers anew for each would cost more.
         "persistent_workers": num_workers > 0,
+        "worker_init_fn": _leave_signals_to_the_run if num_workers else None,
         "timeout": WORKER_TIMEOUT_SECONDS if num_workers else 0,
         "pin_memory": torch.cuda.is_available(),
     }
+
+
+def _leave_signals_to_the_run(worker: int) -> None:
+    """Let a signal to the whole process group reach the process that decides, not its readers.
+
+    They end when it closes their queue, or when they find it gone.
+    """
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)

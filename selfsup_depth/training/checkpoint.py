@@ -70,13 +70,15 @@ class LastCheckpoint(Callback):
         # epoch was completed, and a run that goes on would miss the rest of it.
         last = trainer.global_step >= num_training_steps(trainer)
         if last or is_due(trainer.global_step, self.every_n_steps):
-            self._save(trainer)
+            self.save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.saved_at != trainer.global_step:
-            self._save(trainer)
+        self.save(trainer)
 
-    def _save(self, trainer: Trainer) -> None:
+    def save(self, trainer: Trainer) -> None:
+        """Save the state after this step, once; all processes must ask."""
+        if self.saved_at == trainer.global_step:
+            return
         trainer.save_checkpoint(self.file)
         self.saved_at = trainer.global_step
 

@@ -25,6 +25,7 @@ from selfsup_depth.training.preflight import check_fit
 from selfsup_depth.training.progress import Progress
 from selfsup_depth.training.run_directory import RunDirectory, versions
 from selfsup_depth.training.sections import SECTIONS
+from selfsup_depth.training.signals import Signals
 
 # Pictures and validations of a run, where its configuration does not say how often.
 NUM_PICTURES = 10
@@ -103,9 +104,12 @@ def make_trainer(
     """Lightning's trainer with our callbacks, and intervals that fit the length of the run."""
     options = dict(config["trainer"])
     num_steps = planned_steps(options, data)
+    every_n_steps = max(1, num_steps // NUM_PICTURES)
     if options.get("val_check_interval") is None and options.get("check_val_every_n_epoch") in (1, None):
         options["check_val_every_n_epoch"] = None
-        options["val_check_interval"] = max(1, num_steps // NUM_VALIDATIONS)
+        # A multiple, so that the run is saved when a validation begins, and can be ended in it.
+        interval = num_steps // NUM_VALIDATIONS // every_n_steps * every_n_steps
+        options["val_check_interval"] = max(1, interval)
     if options.get("log_every_n_steps") is None:
         options["log_every_n_steps"] = LOG_EVERY_N_STEPS
     return Trainer(
@@ -114,7 +118,7 @@ def make_trainer(
             TensorBoardLogger(directory.path, name="", version=""),
             CSVLogger(directory.path, name="", version=""),
         ],
-        callbacks=make_callbacks(config, module, data, directory, max(1, num_steps // NUM_PICTURES)),
+        callbacks=make_callbacks(config, module, data, directory, every_n_steps),
         default_root_dir=directory.path,
         plugins=[SealedCheckpoints()],
         enable_progress_bar=False,
@@ -131,12 +135,14 @@ def make_callbacks(
     every_n_steps: int,
 ) -> list[Callback]:
     """What accompanies a run: checkpoints with their record, pictures, progress, learning rate."""
+    last = LastCheckpoint(directory.checkpoints / "last.ckpt", every_n_steps)
     callbacks: list[Callback] = [
         FiniteGuard(directory.path / "nonfinite_steps.jsonl"),
         RecordInCheckpoint(record_of(config, module, data)),
-        LastCheckpoint(directory.checkpoints / "last.ckpt", every_n_steps),
+        last,
         Pictures(directory.pictures, every_n_steps),
         Progress(),
+        Signals(last),
         LearningRateMonitor("step"),
     ]
     if data.has_measured:
