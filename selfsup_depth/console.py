@@ -9,11 +9,11 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _OURS = "selfsup_depth"
 # A hang-up ends a run as a termination does.
-_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 
 
 @contextlib.contextmanager
@@ -39,9 +39,18 @@ def _signals_exit() -> Iterator[None]:
         return
 
     def leave(number: int, frame: types.FrameType | None) -> None:
-        sys.exit(_EXIT_CODES[signal.Signals(number)])
+        sys.exit(EXIT_CODES[signal.Signals(number)])
 
-    before = {number: signal.signal(number, leave) for number in _EXIT_CODES}
+    def stay(number: int, frame: types.FrameType | None) -> None:
+        """Nothing is there to be saved yet, or any more."""
+
+    handlers: dict[signal.Signals, Callable[[int, types.FrameType | None], None]] = {
+        signal.SIGUSR1: stay,
+        **dict.fromkeys(EXIT_CODES, leave),
+    }
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        del handlers[signal.SIGHUP]  # started by nohup
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

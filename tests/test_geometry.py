@@ -275,3 +275,13 @@ def test_golden_intrinsics():
     assert len(pairs) >= 42
     for ours, theirs in pairs:
         torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e30])
+def test_coordinates_that_are_no_place_harm_nothing(value):
+    """torch's own gradient there writes outside the image, and ends the process."""
+    image = torch.rand(1, 3, 64, 128, requires_grad=True)
+    pixels = torch.full((1, 64, 128, 2), value, requires_grad=True)
+    sample(image, pixels).sum().backward()
+    assert torch.isfinite(image.grad).all()
+    assert pixels.grad.abs().max() == 0

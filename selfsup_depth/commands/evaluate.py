@@ -63,7 +63,7 @@ def evaluate_depth(arguments: Sequence[str]) -> None:
     if about.get("scale") == "relative" and evaluation.protocol.scale == "metric":
         print("note: this network knows depth up to one unknown factor; this protocol takes it as metres")
     if given.json:
-        from selfsup_depth.training.run_directory import write_text
+        from selfsup_depth.training.storage import write_text
 
         write_text(given.json, json.dumps(evaluation.as_dict() | about, indent=2) + "\n")
         print(f"written: {given.json}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,6 +37,7 @@ class TrainingLoader(DataLoader[Batch]):
         self, examples: TrainingExamples, batch_size: int, num_workers: int, trainer: Trainer | None
     ) -> None:
         self.order = ShuffledOrder(len(examples), examples.seed, *processes(trainer))
+        self._examples = examples
         self._epoch = 0
         self._num_given = 0
         self._resumed = False
@@ -50,6 +54,18 @@ class TrainingLoader(DataLoader[Batch]):
         for batch in super().__iter__():
             self._num_given += 1
             yield batch
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epoch of the batch given out last, and its number in it."""
+        return self._epoch, self._num_given - 1
+
+    def images_of(self, epoch: int, number: int) -> list[Path]:
+        """The target images of a batch."""
+        assert self.batch_size is not None
+        begin = number * self.batch_size
+        indices = self.order.of_epoch(epoch)[begin : begin + self.batch_size]
+        return [self._examples.examples[index].frame.image for index in indices]
 
     def state_dict(self) -> dict[str, int]:
         """How far it is: the epoch, and how many of its batches were given out."""
@@ -81,6 +97,17 @@ def _worker_options(num_workers: int) -> dict[str, Any]:
         "num_workers": num_workers,
         # An epoch may be two batches: starting the workers anew for each would cost more.
         "persistent_workers": num_workers > 0,
+        "worker_init_fn": _leave_signals_to_the_run if num_workers else None,
         "timeout": WORKER_TIMEOUT_SECONDS if num_workers else 0,
         "pin_memory": torch.cuda.is_available(),
     }
+
+
+def _leave_signals_to_the_run(worker: int) -> None:
+    """Let a signal to the whole process group reach the process that decides, not its readers.
+
+    They end when it closes their queue, or when they find it gone.
+    """
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)

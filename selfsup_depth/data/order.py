@@ -39,10 +39,14 @@ class ShuffledOrder(Sampler[tuple[int, int]]):
         self.done = done
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.num_examples)
-        mine = order[self.rank :: self.world_size][: len(self)]
-        for index in mine[self.done :].tolist():
+        for index in self.of_epoch(self.epoch)[self.done :]:
             yield self.epoch, index
+
+    def of_epoch(self, epoch: int) -> list[int]:
+        """The examples of this process in an epoch."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.num_examples)
+        mine: list[int] = order[self.rank :: self.world_size][: len(self)].tolist()
+        return mine
 
     def __len__(self) -> int:
         return self.num_examples // self.world_size

@@ -93,6 +93,8 @@ def _inside(pixels: Tensor, image: Tensor) -> Tensor:
 def sample(image: Tensor, pixels: Tensor) -> Tensor:
     """Look an image up at sub-pixel places, bilinearly; outside, the border's value holds.
 
+    What lies at NaN is undefined, and has no gradient.
+
     Args:
         image: (B, C, H, W).
         pixels: (B, h, w, 2) column and row in pixels; differentiable.
@@ -104,7 +106,8 @@ def sample(image: Tensor, pixels: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         # A single row or column has no extent to normalise by: any divisor will do.
         extent = pixels.new_tensor([max(width - 1, 1), max(height - 1, 1)])
-        grid = 2 * pixels / extent - 1
+        # The gradient at coordinates that are no number would write outside the image's memory.
+        grid = (2 * pixels / extent - 1).nan_to_num(nan=0.0, posinf=2.0, neginf=-2.0)
         return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=True)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from selfsup_depth.errors import CheckpointError
 from selfsup_depth.modules.base import SelfSupervisedDepth, num_training_steps
+from selfsup_depth.training.checkpoint_io import read_sealed
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.schedule import is_due
 from selfsup_depth.training.sections import MODEL
@@ -71,13 +70,15 @@ class LastCheckpoint(Callback):
         # epoch was completed, and a run that goes on would miss the rest of it.
         last = trainer.global_step >= num_training_steps(trainer)
         if last or is_due(trainer.global_step, self.every_n_steps):
-            self._save(trainer)
+            self.save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.saved_at != trainer.global_step:
-            self._save(trainer)
+        self.save(trainer)
 
-    def _save(self, trainer: Trainer) -> None:
+    def save(self, trainer: Trainer) -> None:
+        """Save the state after this step, once; all processes must ask."""
+        if self.saved_at == trainer.global_step:
+            return
         trainer.save_checkpoint(self.file)
         self.saved_at = trainer.global_step
 
@@ -122,11 +123,7 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read or is not of this project.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-        raise CheckpointError(f"unreadable checkpoint ({reason}), in {file}; give another file") from None
+    content = read_sealed(file)
     known = isinstance(content, dict) and isinstance(content.get(RECORD), dict) and "state_dict" in content
     if not known or not content[RECORD].keys() >= RECORD_KEYS:
         raise CheckpointError(f"not a checkpoint of selfsup-depth, in {file}; give one that `train` wrote")

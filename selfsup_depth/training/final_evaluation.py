@@ -13,7 +13,8 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.rebuilding import rebuilding_errors
-from selfsup_depth.training.run_directory import RunDirectory, write_text
+from selfsup_depth.training.run_directory import RunDirectory
+from selfsup_depth.training.storage import write_text
 
 
 def evaluate_and_report(

@@ -16,18 +16,23 @@ from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.training.checkpoint import LastCheckpoint, RecordInCheckpoint
+from selfsup_depth.training.checkpoint_io import SealedCheckpoints, size_of
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
+from selfsup_depth.training.finite_guard import FiniteGuard
 from selfsup_depth.training.pictures import Pictures
 from selfsup_depth.training.preflight import check_fit
 from selfsup_depth.training.progress import Progress
 from selfsup_depth.training.run_directory import RunDirectory, versions
 from selfsup_depth.training.sections import SECTIONS
+from selfsup_depth.training.signals import Signals
 
 # Pictures and validations of a run, where its configuration does not say how often.
 NUM_PICTURES = 10
 NUM_VALIDATIONS = 5
 LOG_EVERY_N_STEPS = 10
+# Checkpoints for which there must be room at the start: last, best, and one being written.
+SPARE_CHECKPOINTS = 3
 
 
 def fit(config: dict[str, Any], run: Path, resume: bool = False, overwrite: bool = False) -> None:
@@ -53,8 +58,9 @@ def fit(config: dict[str, Any], run: Path, resume: bool = False, overwrite: bool
     data.prepare_data()
     data.setup("fit")
     check_fit(module, data)
-    claim(directory, config, resume, overwrite)
     try:
+        claim(directory, config, resume, overwrite)
+        directory.check_space(SPARE_CHECKPOINTS * checkpoint_bytes(module))
         trainer = make_trainer(config, module, data, directory)
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         evaluate_and_report(trainer, module, data, directory)
@@ -68,10 +74,16 @@ def claim(directory: RunDirectory, config: dict[str, Any], resume: bool, overwri
         return
     if resume:
         directory.hold()
+        directory.prepare()
         directory.keep_metrics()
     else:
         directory.create(overwrite)
     directory.record(config)
+
+
+def checkpoint_bytes(module: SelfSupervisedDepth) -> int:
+    """Size of a checkpoint: the weights, and Adam's two running means of their gradients."""
+    return size_of([module.state_dict(), *[list(module.parameters())] * 2])
 
 
 def last_checkpoint(directory: RunDirectory) -> Path:
@@ -92,9 +104,12 @@ def make_trainer(
     """Lightning's trainer with our callbacks, and intervals that fit the length of the run."""
     options = dict(config["trainer"])
     num_steps = planned_steps(options, data)
+    every_n_steps = max(1, num_steps // NUM_PICTURES)
     if options.get("val_check_interval") is None and options.get("check_val_every_n_epoch") in (1, None):
         options["check_val_every_n_epoch"] = None
-        options["val_check_interval"] = max(1, num_steps // NUM_VALIDATIONS)
+        # A multiple, so that the run is saved when a validation begins, and can be ended in it.
+        interval = num_steps // NUM_VALIDATIONS // every_n_steps * every_n_steps
+        options["val_check_interval"] = max(1, interval)
     if options.get("log_every_n_steps") is None:
         options["log_every_n_steps"] = LOG_EVERY_N_STEPS
     return Trainer(
@@ -103,8 +118,9 @@ def make_trainer(
             TensorBoardLogger(directory.path, name="", version=""),
             CSVLogger(directory.path, name="", version=""),
         ],
-        callbacks=make_callbacks(config, module, data, directory, max(1, num_steps // NUM_PICTURES)),
+        callbacks=make_callbacks(config, module, data, directory, every_n_steps),
         default_root_dir=directory.path,
+        plugins=[SealedCheckpoints()],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
@@ -119,11 +135,14 @@ def make_callbacks(
     every_n_steps: int,
 ) -> list[Callback]:
     """What accompanies a run: checkpoints with their record, pictures, progress, learning rate."""
-    callbacks = [
+    last = LastCheckpoint(directory.checkpoints / "last.ckpt", every_n_steps)
+    callbacks: list[Callback] = [
+        FiniteGuard(directory.path / "nonfinite_steps.jsonl"),
         RecordInCheckpoint(record_of(config, module, data)),
-        LastCheckpoint(directory.checkpoints / "last.ckpt", every_n_steps),
+        last,
         Pictures(directory.pictures, every_n_steps),
         Progress(),
+        Signals(last),
         LearningRateMonitor("step"),
     ]
     if data.has_measured:

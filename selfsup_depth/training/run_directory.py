@@ -16,6 +16,7 @@ from typing import IO, Any
 import yaml
 
 from selfsup_depth.errors import ConfigError, RunInUseError, StorageError
+from selfsup_depth.training.storage import check_space, part_of, remove_parts, write_text
 
 CONFIG = "config.yaml"
 LOCK = "run.lock"
@@ -69,16 +70,19 @@ class RunDirectory:
         self.hold()
         for entry in self._other_than_lock():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        self.pictures.mkdir()
-        self.checkpoints.mkdir()
+        self.prepare()
 
     def hold(self) -> None:
         """Keep other processes out until this one ends.
 
         Raises:
+            ConfigError: the path would be read as an address.
             StorageError: the place cannot be written to.
             RunInUseError: another process holds it.
         """
+        # The loggers' library takes such a path for a chain of addresses, and writes elsewhere.
+        if "::" in str(self.path) or "://" in str(self.path):
+            raise ConfigError(f":: or :// in the name of the run, in {self.path}; choose another --run")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / LOCK).open("a+")
@@ -98,6 +102,31 @@ class RunDirectory:
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._lock.flush()
+
+    def prepare(self) -> None:
+        """Make the folders inside, try whether they can be written, remove half-written files.
+
+        Raises:
+            StorageError: one of them cannot be written to.
+        """
+        for folder in (self.path, self.checkpoints, self.pictures):
+            try:
+                folder.mkdir(exist_ok=True)
+                part_of(folder / "probe").write_bytes(b"probe")
+                remove_parts(folder)
+            except OSError as error:
+                reason = error.strerror
+                raise StorageError(
+                    f"the run cannot be written ({reason}), in {folder}; choose another --run"
+                ) from None
+
+    def check_space(self, needed: int) -> None:
+        """Refuse a run whose checkpoints will not fit.
+
+        Raises:
+            StorageError: fewer bytes than needed are free.
+        """
+        check_space(self.checkpoints, needed)
 
     def keep_metrics(self) -> None:
         """Set the table of an interrupted run aside: the logger would begin it anew."""
@@ -141,20 +170,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StorageError(
-            f"cannot write ({error.strerror}), in {path}; free space or choose another folder"
-        ) from None

@@ -1,0 +1,42 @@
+"""A drive of a few small frames, and tiny runs on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import data_trees
+import pytest
+
+from selfsup_depth.cli import main
+
+TINY = """
+model:
+  depth_net: {width: 0.125, norm: group, min_depth: 1.0, first_depth: 8.0}
+  pose_net?: {width: 0.125, norm: group}
+data: {height: 32, width: 64, batch_size: 2, num_workers: 0}
+optimizer: {learning_rate: 1.0e-3}
+trainer: {max_steps: 4, accelerator: cpu, devices: 1, log_every_n_steps: 1}
+"""
+
+
+@pytest.fixture(scope="session")
+def drive(tmp_path_factory) -> Path:
+    return data_trees.kitti_raw(tmp_path_factory.mktemp("drive"), num_frames=8)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("conf") / "tiny.yaml"
+    file.write_text(TINY)
+    return file
+
+
+@pytest.fixture
+def train(tiny, drive):
+    """Train a recipe on the tiny drive; returns the exit code."""
+
+    def run(folder: Path, *options: str, method: str = "monodepth2_stereo") -> int:
+        files = [f"--config=method/{method}.yaml", "--config=data/kitti_raw.yaml", f"--config={tiny}"]
+        return main(["train", *files, f"--data.root={drive}", f"--run={folder}", *options])
+
+    return run
