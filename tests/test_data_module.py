@@ -482,7 +482,7 @@ def test_what_is_no_image_is_refused(tmp_path, content, told):
 
 
 def test_missing_deep_turned_and_huge_images_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="^image is missing"):
+    with pytest.raises(DataError, match=r"^image is missing"):
         read_rgb(tmp_path / "none.png")
     Image.fromarray(np.full((4, 4), 1000, np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(DataError, match=r"not 8-bit.*deep\.png"):

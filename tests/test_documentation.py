@@ -25,7 +25,8 @@ def commands_of(text: str) -> Iterator[list[str]]:
     for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            if words and words[0] == PROGRAM:
+            # A module of the user's own is tested where it exists, in test_training.py.
+            if words and Path(words[0]).name == PROGRAM and "my_terms" not in line:
                 yield words[1:]
 
 
