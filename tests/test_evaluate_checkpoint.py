@@ -15,6 +15,7 @@ from selfsup_depth.cli import main
 from selfsup_depth.data.kitti_raw import KittiRaw
 from selfsup_depth.evaluation.protocols import PROTOCOLS
 from selfsup_depth.training.checkpoint import RECORD
+from selfsup_depth.training.checkpoint_io import write_sealed
 from selfsup_depth.training.configuration import build, resolve
 from selfsup_depth.training.layers import stack_layers
 from selfsup_depth.training.sections import SECTIONS
@@ -44,7 +45,7 @@ def run(tmp_path_factory):
     record = {"config": config, "versions": {}, "scale": {"kind": "relative", "unit": "metre"}}
     record |= {"size": list(SIZE), "depth_range": [0.1, 100.0]}
     (folder / "checkpoints").mkdir()
-    torch.save({RECORD: record, "state_dict": module.state_dict()}, folder / "checkpoints" / "last.ckpt")
+    write_sealed({RECORD: record, "state_dict": module.state_dict()}, folder / "checkpoints" / "last.ckpt")
     return folder
 
 
