@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import data_trees
 import pytest
 import torch
 import yaml
@@ -232,6 +233,17 @@ def test_a_term_of_the_users_own_trains_by_flags_alone(train, tmp_path, monkeypa
     assert curve(tmp_path / "run", "loss/nearness")[0] == pytest.approx(0.5 / 8, rel=0.05)
 
 
+def test_an_unreadable_image_is_refused_and_leaves_no_run(train, tmp_path, capsys):
+    root = data_trees.kitti_raw(tmp_path / "data", num_frames=4)
+    for image in root.glob("**/image_03/data/*.png"):
+        image.write_bytes(image.read_bytes()[:200])
+    assert train(tmp_path / "run", f"--data.root={root}") == 3
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    assert "image_03" in error
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("method", "options", "fix"),
     [
@@ -245,6 +257,9 @@ def test_a_term_of_the_users_own_trains_by_flags_alone(train, tmp_path, monkeypa
         ),
         ("monodepth2_stereo", ["--model.losses.lr=LeftRightConsistency"], "LeftRight"),
         ("monodepth2_stereo", ["--data.stereo=false"], "no source"),
+        ("monodepth2_stereo", ["--data.height=40"], "--data.height 32"),
+        ("monodepth2_stereo", ["--trainer.accelerator=cuda"], "CUDAAccelerator"),
+        ("monodepth2_stereo", ["--model.depth_net.min_depth=200"], "use 0 < min < max"),
     ],
 )
 def test_what_cannot_learn_from_the_data_is_refused(train, tmp_path, capsys, method, options, fix):
@@ -274,4 +289,4 @@ def test_two_processes_train_together(tiny, drive, tmp_path):
     assert checkpoint["global_step"] == 3
     # Eight examples in batches of two over two processes: two steps an epoch.
     assert checkpoint["epoch"] == 1
-    assert finished.stdout.count("constant depth") == 1, finished.stdout
+    assert finished.stdout.count("rebuilt training views") == 1, finished.stdout

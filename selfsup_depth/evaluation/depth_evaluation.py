@@ -60,6 +60,7 @@ class DepthEvaluation:
         lines = [
             self.protocol.description(),
             table_of_errors({"prediction": result["metrics"], "constant depth": result["baseline"]}),
+            "constant depth: each image's own measured median, which no network is told",
             f"{result['num_images']} image{'s' if result['num_images'] > 1 else ''}",
         ]
         if result["num_skipped"]:

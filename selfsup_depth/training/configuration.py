@@ -14,7 +14,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from selfsup_depth.errors import ConfigError
+from selfsup_depth.errors import ConfigError, SelfsupDepthError
 from selfsup_depth.training.checking import Checker, plain_values
 from selfsup_depth.training.constructors import component_class, options_of
 from selfsup_depth.training.layers import Layers, arguments_beside_class
@@ -78,7 +78,7 @@ def build(config: Mapping[str, Any], sections: Sections, trust: bool = True) -> 
     try:
         objects = parser.instantiate(namespace)
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{_one_line(error)}; change the option it speaks of") from error
+        raise refusal_behind(error) from error
     return {
         name: objects[name] if section.built and not section.single else resolved[name]
         for name, section in sections.items()
@@ -102,6 +102,16 @@ def _resolve_section(checker: Checker, name: str, section: Section) -> Any:
         for key, option in options_of(section.base).items()
         if key not in section.skip
     }
+
+
+def refusal_behind(error: Exception) -> SelfsupDepthError:
+    """What a constructor said, without what jsonargparse wraps around it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SelfsupDepthError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return ConfigError(f"{_one_line(error)}; change the option it speaks of")
 
 
 def _written_out(value: dict[str, Any], section: Section) -> Any:

@@ -10,6 +10,7 @@ from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.errors import DataError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.rebuilding import rebuilding_errors
@@ -26,7 +27,6 @@ def evaluate_and_report(
     """
     if not trainer.is_global_zero:
         return
-    rebuilding = rebuilding_errors(module, data)
     result: dict[str, Any] = {}
     if data.has_measured:
         evaluation = evaluate(module, data)
@@ -34,12 +34,16 @@ def evaluate_and_report(
         print(f"\n{evaluation.report()}\n{data.validation_note}")
     else:
         print("\nno measured depth in this data: look at the pictures")
-    result["photometric_error"] = rebuilding
+    try:
+        rebuilding = result["photometric_error"] = rebuilding_errors(module, data)
+        print(
+            f"photometric error of the rebuilt training views {rebuilding['synthesized']:.3f}, "
+            f"of the sources as they are {rebuilding['unmoved']:.3f}"
+        )
+    except DataError as error:
+        # The run is done and saved; an image that it never came to must not make it fail.
+        print(f"photometric error not measured: {error}")
     write_text(directory.path / "evaluation.json", json.dumps(result, indent=2) + "\n")
-    print(
-        f"photometric error of the rebuilt training views {rebuilding['synthesized']:.3f}, "
-        f"of the sources as they are {rebuilding['unmoved']:.3f}"
-    )
     print(f"run: {directory.path} (checkpoints/last.ckpt, pictures/, metrics.csv, TensorBoard events)")
 
 

@@ -9,6 +9,7 @@ from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
+from selfsup_depth.networks.depth import SIZE_MULTIPLE
 
 
 def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
@@ -17,6 +18,12 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
     Raises:
         ConfigError: telling what is missing and which option mends it.
     """
+    for name, side in (("height", data.height), ("width", data.width)):
+        if side % SIZE_MULTIPLE:
+            nearest = max(1, round(side / SIZE_MULTIPLE)) * SIZE_MULTIPLE
+            raise ConfigError(
+                f"data.{name} is {side}, no multiple of {SIZE_MULTIPLE}; give --data.{name} {nearest}"
+            )
     active = {name: term for name, term in module.terms.items() if term.weight}
     if not active:
         raise ConfigError(

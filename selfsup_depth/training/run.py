@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer, seed_everything
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from selfsup_depth.data.datamodule import DepthDataModule
-from selfsup_depth.errors import CheckpointError
+from selfsup_depth.errors import CheckpointError, ConfigError, DataError
 from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
@@ -59,13 +60,37 @@ def fit(config: dict[str, Any], run: Path, resume: bool = False, overwrite: bool
     data.setup("fit")
     check_fit(module, data)
     try:
-        claim(directory, config, resume, overwrite)
-        directory.check_space(SPARE_CHECKPOINTS * checkpoint_bytes(module))
         trainer = make_trainer(config, module, data, directory)
-        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
-        evaluate_and_report(trainer, module, data, directory)
+    except (MisconfigurationException, ValueError) as error:
+        raise ConfigError(f"{first_line(error)}; change the trainer option it speaks of") from error
+    try:
+        claim(directory, config, resume, overwrite)
+        train(trainer, module, data, directory, last)
     finally:
         directory.release()
+
+
+def train(
+    trainer: Trainer,
+    module: SelfSupervisedDepth,
+    data: DepthDataModule,
+    directory: RunDirectory,
+    last: Path | None,
+) -> None:
+    """Train and report; of a run that is refused before its first step nothing stays."""
+    try:
+        directory.check_space(SPARE_CHECKPOINTS * checkpoint_bytes(module))
+        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        evaluate_and_report(trainer, module, data, directory)
+    except (ConfigError, DataError):
+        if last is None and not trainer.global_step and trainer.is_global_zero:
+            directory.discard()
+        raise
+
+
+def first_line(error: Exception) -> str:
+    """The message of an exception without what follows its first line."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
 
 
 def claim(directory: RunDirectory, config: dict[str, Any], resume: bool, overwrite: bool) -> None:

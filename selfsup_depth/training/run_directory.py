@@ -146,6 +146,10 @@ class RunDirectory:
         write_text(self.config, yaml.safe_dump(config, sort_keys=False, width=110))
         write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
 
+    def discard(self) -> None:
+        """Remove the folder of a run that took no step; it must be ours."""
+        shutil.rmtree(self.path)
+
     def _other_than_lock(self) -> list[Path]:
         return [entry for entry in self.path.iterdir() if entry.name != LOCK]
 
