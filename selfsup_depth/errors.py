@@ -6,6 +6,11 @@ A message is one line: what is wrong, in which file and line, and how to mend it
 from __future__ import annotations
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, or its type's name where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 class SelfsupDepthError(Exception):
     """Base of every refusal; anything else that reaches the command line is a bug."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from selfsup_depth.errors import DataError
+from selfsup_depth.errors import DataError, first_line
 
 # Pillow opens 40 formats, some of which start other programs; photographs need these.
 PHOTOGRAPH_FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF")
@@ -50,7 +50,7 @@ def open_picture(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise DataError(f"not a {' or '.join(formats)} image, in {path}; download it again") from error
     except _DECODING_ERRORS as error:
-        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        reason = first_line(error)[:80]
         raise DataError(f"image cannot be decoded ({reason}), in {path}; download it again") from error
 
 

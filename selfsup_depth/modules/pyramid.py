@@ -9,6 +9,7 @@ from torch import Tensor
 
 from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.geometry.view_synthesis import synthesize
+from selfsup_depth.losses.photometric import resize_by_area
 from selfsup_depth.structures import PosedView, Synthesis, View
 
 Pyramid = Literal["full", "native"]
@@ -32,11 +33,9 @@ def synthesize_level(
             # Inverse depth, not depth, is what may be interpolated: it is linear on a plane.
             inverse_depth = F.interpolate(inverse_depth, size, mode="bilinear", align_corners=False)
     else:
-        target = reduce_view(target, (inverse_depth.shape[-2], inverse_depth.shape[-1]))
-        sources = [
-            source._replace(view=reduce_view(source.view, (inverse_depth.shape[-2], inverse_depth.shape[-1])))
-            for source in sources
-        ]
+        level = (inverse_depth.shape[-2], inverse_depth.shape[-1])
+        target = reduce_view(target, level)
+        sources = [source._replace(view=reduce_view(source.view, level)) for source in sources]
     return [synthesize(target, source, inverse_depth) for source in sources]
 
 
@@ -45,4 +44,4 @@ def reduce_view(view: View, size: tuple[int, int]) -> View:
     full = (view.image.shape[-2], view.image.shape[-1])
     if full == size:
         return view
-    return View(F.interpolate(view.image, size, mode="area"), resize_intrinsics(view.K, full, size))
+    return View(resize_by_area(view.image, size), resize_intrinsics(view.K, full, size))

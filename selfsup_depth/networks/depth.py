@@ -172,12 +172,16 @@ def check_depths(min_depth: float, max_depth: float, first_depth: float | None) 
         )
 
 
+def nearest_side(side: int) -> int:
+    """The nearest height or width that can be halved five times."""
+    return max(1, round(side / SIZE_MULTIPLE)) * SIZE_MULTIPLE
+
+
 def check_size(image: Tensor) -> None:
     """Refuse images whose size cannot be halved five times."""
     height, width = image.shape[-2:]
     if height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
-        nearest = [max(1, round(side / SIZE_MULTIPLE)) * SIZE_MULTIPLE for side in (height, width)]
         raise ValueError(
             f"height {height} and width {width} must be multiples of {SIZE_MULTIPLE}; "
-            f"the nearest are {nearest[0]} and {nearest[1]}"
+            f"the nearest are {nearest_side(height)} and {nearest_side(width)}"
         )

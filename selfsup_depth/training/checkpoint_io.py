@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
 
-from selfsup_depth.errors import CheckpointError, NumericError, SelfsupDepthError, StorageError
+from selfsup_depth.errors import CheckpointError, NumericError, SelfsupDepthError, StorageError, first_line
 from selfsup_depth.training.storage import check_space, part_of, sync_folder
 
 # Follows torch's zip archive, whose readers ignore what comes after it; then 64 hexadecimal digits.
@@ -125,7 +125,7 @@ def read_sealed(file: Path) -> Any:
     except SelfsupDepthError:
         raise
     except Exception as error:
-        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        reason = first_line(error)[:80]
         raise CheckpointError(f"unreadable checkpoint ({reason}), in {file}; give another file") from None
 
 

@@ -9,7 +9,7 @@ from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
-from selfsup_depth.networks.depth import SIZE_MULTIPLE
+from selfsup_depth.networks.depth import SIZE_MULTIPLE, nearest_side
 
 
 def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
@@ -20,10 +20,8 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
     """
     for name, side in (("height", data.height), ("width", data.width)):
         if side % SIZE_MULTIPLE:
-            nearest = max(1, round(side / SIZE_MULTIPLE)) * SIZE_MULTIPLE
-            raise ConfigError(
-                f"data.{name} is {side}, no multiple of {SIZE_MULTIPLE}; give --data.{name} {nearest}"
-            )
+            fix = f"give --data.{name} {nearest_side(side)}"
+            raise ConfigError(f"data.{name} is {side}, no multiple of {SIZE_MULTIPLE}; {fix}")
     active = {name: term for name, term in module.terms.items() if term.weight}
     if not active:
         raise ConfigError(

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from selfsup_depth.data.datamodule import DepthDataModule
-from selfsup_depth.errors import CheckpointError, ConfigError, DataError
+from selfsup_depth.errors import CheckpointError, ConfigError, DataError, first_line
 from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
@@ -62,7 +62,9 @@ def fit(config: dict[str, Any], run: Path, resume: bool = False, overwrite: bool
     try:
         trainer = make_trainer(config, module, data, directory)
     except (MisconfigurationException, ValueError) as error:
-        raise ConfigError(f"{first_line(error)}; change the trainer option it speaks of") from error
+        raise ConfigError(
+            f"{first_line(error).rstrip('.')}; change the trainer option it speaks of"
+        ) from error
     try:
         claim(directory, config, resume, overwrite)
         train(trainer, module, data, directory, last)
@@ -86,11 +88,6 @@ def train(
         if last is None and not trainer.global_step and trainer.is_global_zero:
             directory.discard()
         raise
-
-
-def first_line(error: Exception) -> str:
-    """The message of an exception without what follows its first line."""
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
 
 
 def claim(directory: RunDirectory, config: dict[str, Any], resume: bool, overwrite: bool) -> None:

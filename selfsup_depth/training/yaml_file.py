@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from selfsup_depth.errors import ConfigError
+from selfsup_depth.errors import ConfigError, first_line
 
 KeyPath = tuple[str, ...]
 
@@ -90,7 +90,7 @@ def _parse(text: str, source: str, origins: dict[KeyPath, str]) -> Any:
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(f"not valid YAML: {error.problem}, in {source}{line}") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}, in {source}") from error
+        raise ConfigError(f"not valid YAML: {first_line(error)}, in {source}") from error
     except RecursionError as error:
         raise ConfigError(f"not valid YAML: nested too deeply, in {source}") from error
 
