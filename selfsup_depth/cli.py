@@ -31,6 +31,9 @@ COMMANDS = {
     "train": Command("selfsup_depth.commands.train", "train a depth network on stereo, on video, or on both"),
     "evaluate": Command("selfsup_depth.commands.evaluate", "compare predicted depth with measured depth"),
     "predict": Command("selfsup_depth.commands.predict", "predict depth for an image or a folder of images"),
+    "losses": Command(
+        "selfsup_depth.commands.losses", "list the loss terms: purpose, paper, options, recipes"
+    ),
     "data": Command("selfsup_depth.commands.data", "make data to train on"),
 }
 

@@ -40,6 +40,18 @@ def find_resource(kind: Kind, name: str) -> Path:
     raise ConfigError(f"no {_WHAT[kind]} named {name}; {did_you_mean(name, known)}")
 
 
+def known_resources(kind: Kind, folder: str = "") -> dict[str, Path]:
+    """What would be found, by its name inside the `kind` folder: "method/velocity.yaml", "eigen_zhou".
+
+    Args:
+        kind: see find_resource.
+        folder: only what lies in this folder inside the `kind` folder, e.g. "method".
+    """
+    within = Path(folder).parts
+    names = sorted(name for name in _known(kind) if Path(name).parts[:-1] == within)
+    return {name: find_resource(kind, name) for name in names}
+
+
 def _candidates(kind: Kind, name: str) -> Iterator[Path]:
     given = Path(name).expanduser()
     yield given

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from selfsup_depth.commands import evaluate, predict
+from selfsup_depth.commands import evaluate, losses, predict
 from selfsup_depth.commands.parser import split_dotted
 from selfsup_depth.commands.train import parse_train_arguments
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.evaluation.protocols import protocol_named
 from selfsup_depth.resources import find_resource
+from selfsup_depth.training.loss_catalogue import entry_named
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = "selfsup-depth"
@@ -41,6 +42,10 @@ def check(arguments: list[str]) -> None:
         protocol_named(given.protocol)
         for name in given.config:
             find_resource("conf", name)
+    elif arguments[0] == "losses":
+        given = losses.make_parser().parse_args(arguments[1:])
+        for name in given.terms:
+            entry_named(name)
     elif arguments[0] == "predict":
         predict.make_parser().parse_args(arguments[1:])
 
