@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 
+import torch
+import torch.distributed
 from torch import Tensor, nn
 
 from selfsup_depth.structures import Batch, DepthEstimate
@@ -32,3 +34,31 @@ class LossTerm(nn.Module, abc.ABC):
             batch: target and sources, colours as taken (not jittered).
             estimates: one per pyramid level, finest first.
         """
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the values that count; zero where none does.
+
+    Where several processes train together it divides by the mean of their counts. The processes'
+    means then average to the mean over all values, and so do the gradients, as a distributed
+    optimizer averages them: two processes with batches of b learn what one learns from 2 b. The
+    mean of each process's own mean would give a value more weight where fewer count.
+
+    Under torch.no_grad() nothing is asked of the other processes.
+
+    Args:
+        values: of any shape; what does not count may be NaN, but a step before that turns zero gradient
+            into NaN (a root, a product with NaN) must be kept from it.
+        mask: bool, broadcastable to the values, true where one counts.
+    """
+    counted = mask.expand_as(values)
+    return torch.where(counted, values, 0).sum() / _count(counted).to(values.dtype)
+
+
+def _count(mask: Tensor) -> Tensor:
+    """How many are true, the mean over the processes that train together; never zero."""
+    if not (torch.is_grad_enabled() and torch.distributed.is_initialized()):
+        return mask.sum().clamp(min=1)
+    total = mask.sum()
+    torch.distributed.all_reduce(total)
+    return total.clamp(min=1).double() / torch.distributed.get_world_size()

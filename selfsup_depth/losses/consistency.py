@@ -14,7 +14,7 @@ from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.geometry.precision import at_least_float32
 from selfsup_depth.geometry.view_synthesis import project_to_source, sample
-from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.base import LossTerm, masked_mean
 from selfsup_depth.structures import Batch, DepthEstimate, PosedView, View
 
 
@@ -63,9 +63,7 @@ class LeftRightConsistency(LossTerm):
         baseline = source.T_target_to_source[:, :3, 3].norm(dim=-1)
         width_fraction = (K[:, 0, 0] * baseline / inverse_depth.shape[-1])[:, None, None, None]
         difference: Tensor = width_fraction.to(inverse_depth) * (inverse_depth - looked_up).abs()
-        if self.padding != "masked":
-            return difference.mean()
-        return difference.masked_fill(~projection.valid, 0).sum() / projection.valid.sum().clamp(min=1)
+        return masked_mean(difference, projection.valid) if self.padding == "masked" else difference.mean()
 
     def _look_up(self, values: Tensor, pixels: Tensor) -> Tensor:
         if self.padding != "zeros":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from selfsup_depth.geometry.precision import at_least_float32
-from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.base import LossTerm, masked_mean
 from selfsup_depth.structures import Batch, DepthEstimate
 
 
@@ -41,4 +41,4 @@ class Velocity(LossTerm):
         # The root's slope at zero is infinite; a picometre under it makes a still camera learnable.
         length = (translation.square().sum(-1) + 1e-12).sqrt()
         error = (length - torch.where(known, travelled, 0)).abs()
-        return torch.where(known, error, 0).sum() / known.sum().clamp(min=1)
+        return masked_mean(error, known)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from selfsup_depth.geometry.pose import axis_angle_from_T
+from selfsup_depth.losses.base import masked_mean
 from selfsup_depth.structures import VideoView
 
 
@@ -47,7 +48,7 @@ class GeometricStart:
         """Mean absolute difference of motions (B, 4, 4), over the pairs that have a taught one."""
         difference = torch.stack([self._difference(*pair) for pair in zip(predicted, taught, strict=True)])
         known = torch.stack([torch.isfinite(T).all(dim=(-1, -2)) for T in taught])
-        return torch.where(known, difference, 0.0).sum() / known.sum().clamp(min=1)
+        return masked_mean(difference, known)
 
     def _difference(self, predicted: Tensor, taught: Tensor) -> Tensor:
         taught = known_or(taught, predicted.detach())
