@@ -11,7 +11,9 @@ from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.camera import flip_intrinsics
 from selfsup_depth.geometry.pose import T_from_axis_angle, flip_pose, inverse_pose
 from selfsup_depth.geometry.view_synthesis import synthesize
+from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.consistency import LeftRightConsistency
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.losses.smoothness import Smoothness
 from selfsup_depth.losses.velocity import Velocity
@@ -213,6 +215,30 @@ def test_velocity_reaches_the_pose_network():
     value.backward()
     assert value.item() == pytest.approx(1.0, abs=0.1)
     assert any(p.grad is not None and p.grad.any() for p in module.pose_net.parameters())
+
+
+class ReadsSourceDepth(LossTerm):
+    """Needs what only a second look of the network supplies."""
+
+    def needs(self):
+        return {Need.SOURCE_DEPTH}
+
+    def forward(self, batch, estimates):
+        return estimates[0].inverse_depth.mean()
+
+
+def test_the_sources_depth_is_predicted_in_their_order_where_a_term_asks():
+    scene = single(wall(translation(0, 0, -0.5), size=SIZE))
+    beside = stereo_batch()
+    batch = Batch(scene.target, [video_view(scene.source.view, 0.1)], beside.stereo, [])
+    module = ViewSynthesis(small_depth_net(), {"own": ReadsSourceDepth()}, pose_net=small_pose_net()).eval()
+    for level, estimate in enumerate(module.estimate(batch)):
+        for view, inverse_depth in zip(
+            [scene.source.view, beside.stereo[0].view], estimate.source_inverse_depths, strict=True
+        ):
+            torch.testing.assert_close(inverse_depth, module.depth_net(view.image)[level])
+    module.losses["own"].weight = 0.0
+    assert module.estimate(batch)[0].source_inverse_depths == []
 
 
 def test_weight_zero_skips_a_term():

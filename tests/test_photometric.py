@@ -172,6 +172,11 @@ def test_impossible_options_are_refused(options):
         Photometric(**options)
 
 
+def test_contradictory_masks_are_refused():
+    with pytest.raises(ConfigError, match="auto_mask: true"):
+        Photometric(auto_mask=False, mask_each_source=True)
+
+
 def keeping_pace(scene: Wall) -> DepthEstimate:
     """The wall keeps the camera's speed: the neighbour in time shows it unmoved, the other camera shifted."""
     beside_in_time = PosedView(View(scene.target.image, scene.target.K), moved(0.0, z=-0.4))

@@ -8,6 +8,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.structures import Batch, DepthEstimate
 
 
@@ -16,7 +17,8 @@ class LossTerm(nn.Module, abc.ABC):
 
     A term gets the whole pyramid at once, so that what is equal at every level (the error of
     the unmoved sources, the target's statistics) is computed once. A subclass in a file of
-    the user's works like those that come with the package.
+    the user's works like those that come with the package. The first line of its docstring says
+    what it is for, a line `Source: Authors, "Title", venue year.` where it is from.
 
     Args:
         weight: factor in the weighted sum; 0 switches the term off and skips its computation.
@@ -25,6 +27,14 @@ class LossTerm(nn.Module, abc.ABC):
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         self.weight = weight
+
+    def needs(self) -> set[Need]:
+        """What the term cannot do without, with the options it was given.
+
+        A run that lacks it is refused before its first step, and the module predicts the sources'
+        depth only where an active term asks for it.
+        """
+        return set()
 
     @abc.abstractmethod
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:

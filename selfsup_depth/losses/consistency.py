@@ -1,6 +1,4 @@
-"""Left-right consistency of the two disparity maps of a rectified pair (Godard et al., "Unsupervised
-monocular depth estimation with left-right consistency", 2017).
-"""
+"""Left-right consistency of the two disparity maps of a rectified pair."""
 
 from __future__ import annotations
 
@@ -15,11 +13,14 @@ from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.geometry.precision import at_least_float32
 from selfsup_depth.geometry.view_synthesis import project_to_source, sample
 from selfsup_depth.losses.base import LossTerm, masked_mean
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.structures import Batch, DepthEstimate, PosedView, View
 
 
 class LeftRightConsistency(LossTerm):
     """Mean difference between a view's disparity and the other view's at the same point.
+
+    Source: Godard et al., "Unsupervised monocular depth estimation with left-right consistency", CVPR 2017.
 
     In fractions of the image's width, averaged over levels and sources. Both maps learn, and so does
     the place at which the other one is looked up. One direction only: a module that predicts for both
@@ -35,6 +36,9 @@ class LeftRightConsistency(LossTerm):
     def __init__(self, weight: float = 1.0, padding: Literal["border", "zeros", "masked"] = "border") -> None:
         super().__init__(weight)
         self.padding = padding
+
+    def needs(self) -> set[Need]:
+        return {Need.OTHER_CAMERA, Need.BOTH_MAPS}
 
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
         """Mean over pixels, sources and levels; see LossTerm.

@@ -1,7 +1,4 @@
-"""Photometric error of the syntheses (Godard et al., "Unsupervised monocular depth estimation with
-left-right consistency", 2017; the minimum over sources, the auto-mask and the full-resolution pyramid:
-Godard et al., "Digging into self-supervised monocular depth estimation", 2019).
-"""
+"""Photometric error of the syntheses: what the views look like when they are rebuilt."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from torch import Tensor
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.precision import at_least_float32
 from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.losses.ssim import WindowStatistics, ssim_dissimilarity, window_statistics
 from selfsup_depth.structures import Batch, DepthEstimate
 
@@ -45,6 +43,11 @@ class _Reference(NamedTuple):
 class Photometric(LossTerm):
     """Photometric error of the syntheses, least over the sources, averaged over the levels.
 
+    Source: Godard et al., "Digging into self-supervised monocular depth estimation", ICCV 2019.
+
+    The error itself is that of Godard et al., "Unsupervised monocular depth estimation with left-right
+    consistency", CVPR 2017.
+
     Args:
         weight: factor in the weighted sum.
         ssim_weight: share of structural dissimilarity, the rest is absolute difference.
@@ -62,7 +65,7 @@ class Photometric(LossTerm):
             stands without gradient, so that moving everything out of the picture gains nothing.
 
     Raises:
-        ConfigError: no such share or window.
+        ConfigError: no such share or window, or options that contradict each other.
     """
 
     def __init__(
@@ -80,12 +83,17 @@ class Photometric(LossTerm):
             raise ConfigError(f"share {ssim_weight}, in ssim_weight; use one in 0..1")
         if window < 3 or window % 2 == 0:
             raise ConfigError(f"window of {window} pixels, in window; use an odd number from 3 on")
+        if mask_each_source and not auto_mask:
+            raise ConfigError("mask_each_source without auto_mask; set auto_mask: true, or leave both false")
         self.ssim_weight = ssim_weight
         self.window = window
         self.per_pixel_minimum = per_pixel_minimum
         self.auto_mask = auto_mask
         self.mask_each_source = mask_each_source
         self.padding = padding
+
+    def needs(self) -> set[Need]:
+        return {Need.SOURCES}
 
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
         """Mean over pixels and levels; see LossTerm.

@@ -1,6 +1,4 @@
-"""Edge-aware smoothness of the inverse depth (Heise et al., "PM-Huber", 2013; Godard et al., 2017;
-divided by its mean: Wang et al., "Learning depth from monocular videos using direct methods", 2018).
-"""
+"""Edge-aware smoothness of the inverse depth."""
 
 from __future__ import annotations
 
@@ -18,6 +16,10 @@ TINY = 1e-7
 
 class Smoothness(LossTerm):
     """Mean absolute slope of the inverse depth, less where the image has an edge, averaged over levels.
+
+    Source: Godard et al., "Unsupervised monocular depth estimation with left-right consistency", CVPR 2017.
+
+    Divided by its mean: Wang et al., "Learning depth from monocular videos using direct methods", CVPR 2018.
 
     Args:
         weight: factor in the weighted sum.

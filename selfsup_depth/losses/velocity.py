@@ -1,6 +1,4 @@
-"""Length of the predicted motion against the distance travelled, which makes video metric
-(Guizilini et al., "3D packing for self-supervised monocular depth estimation", 2020).
-"""
+"""Length of the predicted motion against the distance travelled, which makes video metric."""
 
 from __future__ import annotations
 
@@ -9,11 +7,14 @@ from torch import Tensor
 
 from selfsup_depth.geometry.precision import at_least_float32
 from selfsup_depth.losses.base import LossTerm, masked_mean
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.structures import Batch, DepthEstimate
 
 
 class Velocity(LossTerm):
     """Mean absolute difference, in metres, between predicted and known length of the camera's motion.
+
+    Source: Guizilini et al., "3D packing for self-supervised monocular depth estimation", CVPR 2020.
 
     Motions of unknown length (NaN) are left out of the mean; where all are, the term is zero.
     `num_unknown` counts them since the term was made. Only what a pose network predicts is judged;
@@ -28,6 +29,9 @@ class Velocity(LossTerm):
     def __init__(self, weight: float = 0.05) -> None:
         super().__init__(weight)
         self.register_buffer("num_unknown", torch.zeros((), dtype=torch.long), persistent=False)
+
+    def needs(self) -> set[Need]:
+        return {Need.TRAVELLED, Need.PREDICTED_MOTION}
 
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
         """Mean over video sources and examples; see LossTerm. All levels move alike: one is read."""

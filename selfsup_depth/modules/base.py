@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from selfsup_depth.evaluation.depth_metrics import DepthMetrics
 from selfsup_depth.evaluation.protocols import protocol_named
 from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.jitter import apply_jitter
 from selfsup_depth.modules.optimization import Optimization
 from selfsup_depth.networks.depth import DepthNet
@@ -43,16 +44,28 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
     def estimate(self, batch: Batch) -> list[DepthEstimate]:
         """Predict the target's depth and rebuild the target with it, finest level first."""
 
+    def provides(self) -> set[Need]:
+        """What this module adds to the data for the terms that need it."""
+        return set()
+
     def objective(self, batch: Batch, estimates: list[DepthEstimate]) -> dict[str, Tensor]:
         """Weighted value of every active term."""
-        return {
-            name: term.weight * term(batch, estimates) for name, term in self.terms.items() if term.weight
-        }
+        return {name: term.weight * term(batch, estimates) for name, term in self.active_terms.items()}
 
     @property
     def terms(self) -> dict[str, LossTerm]:
         """The loss terms by name."""
         return {name: term for name, term in self.losses.items() if isinstance(term, LossTerm)}
+
+    @property
+    def active_terms(self) -> dict[str, LossTerm]:
+        """Those that have a weight."""
+        return {name: term for name, term in self.terms.items() if term.weight}
+
+    @property
+    def needs_source_depth(self) -> bool:
+        """Whether an active term reads the depth of the sources."""
+        return any(Need.SOURCE_DEPTH in term.needs() for term in self.active_terms.values())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         batch = self.arrange(batch)

@@ -13,6 +13,7 @@ from torch import Tensor
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.pose import inverse_pose
 from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
 from selfsup_depth.networks.depth import DepthNet
@@ -47,6 +48,9 @@ class LeftRight(SelfSupervisedDepth):
 
     def arrange(self, batch: Batch) -> Batch:
         return with_target_on_the_left(batch)
+
+    def provides(self) -> set[Need]:
+        return {Need.BOTH_MAPS, Need.SOURCE_DEPTH}
 
     def estimate(self, batch: Batch) -> list[DepthEstimate]:
         """The left view's estimates; those of the right are the other half of the objective."""

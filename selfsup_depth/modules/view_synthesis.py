@@ -8,12 +8,13 @@ from torch import Tensor
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.pose import inverse_pose
 from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion, known_or
 from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
 from selfsup_depth.networks.depth import DepthNet
 from selfsup_depth.networks.pose import PoseNet
-from selfsup_depth.structures import Batch, DepthEstimate, PosedView, VideoView
+from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis, VideoView, View
 
 
 class ViewSynthesis(SelfSupervisedDepth):
@@ -50,12 +51,27 @@ class ViewSynthesis(SelfSupervisedDepth):
         seen = as_networks_see(batch)
         motions = [self.predict_motion(seen, source) for source in seen.video] if self.pose_net else []
         sources = self._moving_sources(batch, motions) + batch.stereo
+        inverse_depths = self.depth_net(seen.target.image)
+        of_sources = self._source_inverse_depths(seen) or [[] for _ in inverse_depths]
         return [
-            DepthEstimate(
-                level, rho, synthesize_level(batch.target, sources, rho, self.pyramid), sources, motions, []
-            )
-            for level, rho in enumerate(self.depth_net(seen.target.image))
+            DepthEstimate(level, rho, self._synthesize(batch.target, sources, rho), sources, motions, others)
+            for level, (rho, others) in enumerate(zip(inverse_depths, of_sources, strict=True))
         ]
+
+    def provides(self) -> set[Need]:
+        return {Need.SOURCE_DEPTH} | ({Need.PREDICTED_MOTION} if self.pose_net else set())
+
+    def _synthesize(self, target: View, sources: list[PosedView], inverse_depth: Tensor) -> list[Synthesis]:
+        return synthesize_level(target, sources, inverse_depth, self.pyramid)
+
+    def _source_inverse_depths(self, seen: Batch) -> list[list[Tensor]]:
+        """Inverse depth of every source's own pixels, by level; nothing where no term asks for it."""
+        if not self.needs_source_depth:
+            return []
+        views = [source.view for source in seen.video] + [source.view for source in seen.stereo]
+        # One by one: batch normalisation sees the same statistics as with the target alone.
+        by_source = [self.depth_net(view.image) for view in views]
+        return [list(level) for level in zip(*by_source, strict=True)]
 
     def predict_motion(self, batch: Batch, source: VideoView) -> Tensor:
         """T_target_to_source (B, 4, 4), metres, as the pose network sees it.

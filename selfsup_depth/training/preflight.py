@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.errors import ConfigError
-from selfsup_depth.losses.consistency import LeftRightConsistency
-from selfsup_depth.losses.velocity import Velocity
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
@@ -22,21 +21,32 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
         if side % SIZE_MULTIPLE:
             fix = f"give --data.{name} {nearest_side(side)}"
             raise ConfigError(f"data.{name} is {side}, no multiple of {SIZE_MULTIPLE}; {fix}")
-    active = {name: term for name, term in module.terms.items() if term.weight}
-    if not active:
+    if not module.active_terms:
         raise ConfigError(
             "no loss term has a weight, in model.losses; give one, e.g. photometric: Photometric"
         )
-    for name, term in active.items():
-        if isinstance(term, Velocity) and not data.knows_travelled:
-            why = "the data tells no speed" if data.video else "data.video is empty"
-            raise ConfigError(f"{why}, and model.losses.{name} needs it; set --model.losses.{name}.weight=0")
-        if isinstance(term, LeftRightConsistency) and not isinstance(module, LeftRight):
-            raise ConfigError(f"model.losses.{name} needs both views' depth; use model.class_path: LeftRight")
+    provided = module.provides() | provided_by(data)
+    for name, term in module.active_terms.items():
+        for need in Need:  # in a fixed order, so that a message repeats
+            if need in term.needs() - provided:
+                off = f"switch it off: --model.losses.{name}.weight=0"
+                raise ConfigError(f"model.losses.{name} needs {need.what}; {need.fix}, or {off}")
     if isinstance(module, LeftRight) and not (data.stereo and not data.video):
         raise ConfigError("LeftRight trains on pairs alone; give --data.stereo=true --data.video=[]")
     if isinstance(module, ViewSynthesis) and data.video:
         check_motion(module, data)
+
+
+def provided_by(data: DepthDataModule) -> set[Need]:
+    """What the data holds for the terms that need it."""
+    num_sources = len(data.video) + data.stereo
+    provided = {
+        Need.SOURCES: num_sources > 0,
+        Need.SEVERAL_SOURCES: num_sources > 1,
+        Need.OTHER_CAMERA: data.stereo,
+        Need.TRAVELLED: data.knows_travelled,
+    }
+    return {need for need, there in provided.items() if there}
 
 
 def check_motion(module: ViewSynthesis, data: DepthDataModule) -> None:

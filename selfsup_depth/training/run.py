@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.errors import CheckpointError, ConfigError, DataError, first_line
-from selfsup_depth.losses.velocity import Velocity
+from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.training.checkpoint import LastCheckpoint, RecordInCheckpoint
@@ -200,7 +200,7 @@ def record_of(config: dict[str, Any], module: SelfSupervisedDepth, data: DepthDa
 def kind_of_scale(module: SelfSupervisedDepth, data: DepthDataModule) -> str:
     """Which scale the depth has: "metric" where a length in metres takes part, else "relative"."""
     known_baseline = data.stereo or isinstance(module, LeftRight)
-    known_speed = any(isinstance(term, Velocity) and term.weight for term in module.terms.values())
+    known_speed = any(Need.TRAVELLED in term.needs() for term in module.active_terms.values())
     # Behind a pose network nothing holds the scale once it has taken over.
     posed_by_travelled = (
         not getattr(module, "pose_net", None) and data.two_view_motion and data.knows_travelled
