@@ -255,7 +255,7 @@ def test_grey_sequences_have_poses_and_one_baseline(tmp_path, caplog):
 )
 def test_colour_is_preferred_and_can_be_chosen(tmp_path, cameras, wanted):
     root = trees.kitti_odometry(tmp_path, keys=("P0", "P1", "P2", "P3"))
-    assert only(KittiOdometry(cameras), root).cameras["l"].frames[0].image.parent.name == wanted
+    assert only(KittiOdometry(cameras), root).cameras["l"].frames[0].image.collection.name == wanted
 
 
 def test_times_and_poses_are_optional_but_must_suffice(tmp_path):

@@ -16,7 +16,6 @@ from scenes import shared
 from torch import Tensor
 
 from selfsup_depth.data.datamodule import DepthDataModule
-from selfsup_depth.data.images import read_rgb
 from selfsup_depth.data.kitti_odometry import KittiOdometry
 from selfsup_depth.data.kitti_raw import KittiRaw
 from selfsup_depth.data.recording import Camera, Matrix
@@ -37,7 +36,7 @@ def batched(view: View) -> View:
 
 
 def view_of(camera: Camera, index: int) -> View:
-    return batched(FRAMING.view(read_rgb(camera.frames[index].image), camera.K))
+    return batched(FRAMING.view(camera.frames[index].image.read(), camera.K))
 
 
 def grey_levels(target: View, source: View, T: Tensor, depth: np.ndarray) -> float:
@@ -146,7 +145,7 @@ def test_true_pose_explains_grey_stereo_video():
     matcher = cv2.StereoSGBM.create(0, 96, 5, 8 * 25, 32 * 25, 1, 0, 10, 100, 2)
     errors = []
     for target in range(0, 50, 10):
-        greys = [np.asarray(read_rgb(camera.frames[target].image).convert("L")) for camera in (left, right)]
+        greys = [np.asarray(camera.frames[target].image.read().convert("L")) for camera in (left, right)]
         disparity = matcher.compute(*greys).astype(np.float32) / 16
         focal_times_baseline = left.K[0, 0] * -recording.T_between("l", "r")[0, 3]
         depth = np.where(disparity > 1, focal_times_baseline / np.maximum(disparity, 1), 0).astype(np.float32)

@@ -216,7 +216,7 @@ def test_each_rig_has_a_day_a_size_and_a_focal_length_of_its_own(tmp_path):
     assert first.name.split("/")[0] != second.name.split("/")[0]
     assert first.cameras["l"].K[0, 0] == pytest.approx(0.5 * 64)
     assert second.cameras["l"].K[0, 0] == pytest.approx(1.0 * 72)
-    assert Image.open(second.cameras["r"].frames[0].image).size == (72, 27)
+    assert second.cameras["r"].frames[0].image.read().size == (72, 27)
     assert second.cameras["l"].T_rig_to_camera[0, 3] - second.cameras["r"].T_rig_to_camera[
         0, 3
     ] == pytest.approx(0.3)

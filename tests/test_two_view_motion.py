@@ -12,6 +12,7 @@ import pytest
 from scenes import shared
 
 from selfsup_depth.data import two_view_motion as module
+from selfsup_depth.data.images import ImageFile
 from selfsup_depth.data.two_view_geometry import (
     MotionSettings,
     Outcome,
@@ -172,7 +173,7 @@ def pairs(tmp_path, first) -> list[ImagePair]:
     files = [tmp_path / name for name in ("0.png", "1.bmp", "2.png", "3.png")]
     for file, image in zip(files, [*images, images[-1]], strict=True):
         cv2.imwrite(str(file), image)
-    return [ImagePair(a, b, K) for a, b in pairwise(files)]
+    return [ImagePair(a, b, K) for a, b in pairwise(map(ImageFile, files))]
 
 
 def forbid_computing(monkeypatch):
@@ -198,7 +199,7 @@ def test_results_repeat_to_the_last_bit(pairs):
     cv2.setRNGSeed(7)
     np.testing.assert_array_equal(pair_motions(pairs, progress=False).T, once)
     one_thread = [
-        two_view_motion(cv2.imread(str(p.first), 0), cv2.imread(str(p.second), 0), K, SETTINGS).T
+        two_view_motion(cv2.imread(str(p.first.path), 0), cv2.imread(str(p.second.path), 0), K, SETTINGS).T
         for p in pairs
     ]
     np.testing.assert_array_equal(one_thread, once)
@@ -221,7 +222,7 @@ def test_the_cache_is_not_believed_when_something_changed(pairs, tmp_path, monke
     cache, pair, settings = tmp_path / "motions.npz", pairs[0], SETTINGS
     pair_motions([pair], cache, progress=False)
     if change == "file":
-        os.utime(pair.first, (1, 1))
+        os.utime(pair.first.path, (1, 1))
     elif change == "K":
         pair = ImagePair(pair.first, pair.second, K + np.diag([1, 0, 0]))
     elif change == "settings":
@@ -264,7 +265,7 @@ def test_a_cache_that_cannot_be_written_costs_no_result(pairs, tmp_path, caplog)
 
 def test_what_was_computed_before_a_refusal_is_kept(pairs, tmp_path, monkeypatch):
     cache = tmp_path / "motions.npz"
-    pairs[2].second.write_bytes(b"no image")
+    pairs[2].second.path.write_bytes(b"no image")
     with pytest.raises(DataError, match=r"not a .* image, in .*3\.png; "):
         pair_motions(pairs, cache, progress=False)
     forbid_computing(monkeypatch)
@@ -272,7 +273,7 @@ def test_what_was_computed_before_a_refusal_is_kept(pairs, tmp_path, monkeypatch
 
 
 def test_a_missing_image_is_refused(pairs):
-    pairs[0].first.unlink()
+    pairs[0].first.path.unlink()
     with pytest.raises(DataError, match=r"image cannot be opened, in .*0\.png; restore the file"):
         pair_motions(pairs, progress=False)
 
@@ -291,7 +292,7 @@ def kitti_odometry() -> tuple[list[ImagePair], np.ndarray]:
     poses[:, :3] = np.loadtxt(root / "poses/06.txt").reshape(-1, 3, 4)
     files = sorted((root / "sequences/06/image_0").glob("*.png"))
     T_true = np.linalg.inv(poses[1:]) @ poses[:-1]
-    return [ImagePair(a, b, P0[:, :3]) for a, b in pairwise(files)], T_true
+    return [ImagePair(a, b, P0[:, :3]) for a, b in pairwise(map(ImageFile, files))], T_true
 
 
 def test_kitti_odometry_agrees_with_its_poses(kitti_odometry):
@@ -312,7 +313,7 @@ def test_kitti_raw_drives_straight_ahead():
     """Measured on all 84 pairs: median depth 35 |t|, mean direction (0.01, -0.01, -1.00)."""
     drive = shared("data/kitti_raw_0013/2011_09_26/2011_09_26_drive_0013_sync/image_02/data")
     camera = np.array([[721.5377, 0, 609.5593], [0, 721.5377, 172.854], [0, 0, 1]])
-    files = sorted(drive.iterdir())
+    files = [ImageFile(path) for path in sorted(drive.iterdir())]
     motions = pair_motions(
         [ImagePair(a, b, camera) for a, b in zip(files[::7], files[1::7], strict=False)], progress=False
     )

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from selfsup_depth.data.augmentation import Augmentation
-from selfsup_depth.data.images import read_rgb
 from selfsup_depth.data.recording import Camera, Matrix
 from selfsup_depth.data.selection import OTHER_SIDE, Example, Needs
 from selfsup_depth.data.transforms import Framing
@@ -117,9 +116,9 @@ def _other_camera(example: Example, framing: Framing) -> PosedView:
 
 
 def _view(camera: Camera, index: int, framing: Framing) -> View:
-    path = camera.frames[index].image
-    picture = read_rgb(path, turn=False)
+    image = camera.frames[index].image
+    picture = image.read()
     if (picture.height, picture.width) != camera.size:
         what = f"image is {picture.width}x{picture.height}, the camera's {camera.size[1]}x{camera.size[0]}"
-        raise DataError(f"{what}, in {path}; restore it")
+        raise DataError(f"{what}, in {image}; restore it")
     return framing.view(picture, camera.K)

@@ -6,10 +6,12 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from selfsup_depth.data.recording import Photograph
 from selfsup_depth.errors import DataError, first_line
 
 # Pillow opens 40 formats, some of which start other programs; photographs need these.
@@ -71,6 +73,22 @@ def read_rgb(path: Path, turn: bool = True) -> Image.Image:
         if not turn and picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
             raise DataError(f"image is stored turned (EXIF orientation), in {path}; save it upright")
         return ImageOps.exif_transpose(picture).convert("RGB")
+
+
+@dataclass(frozen=True)
+class ImageFile(Photograph):
+    """A photograph in a file of its own."""
+
+    path: Path
+
+    @property
+    def collection(self) -> Path:
+        """The folder it is in."""
+        return self.path.parent
+
+    def read(self) -> Image.Image:
+        """The image; refused if it is stored turned, see `read_rgb`."""
+        return read_rgb(self.path, turn=False)
 
 
 def image_size(path: Path) -> tuple[int, int]:

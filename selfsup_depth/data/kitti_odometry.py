@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from selfsup_depth.data.calibration import CalibrationFile, check_principal_point, read_calibration
-from selfsup_depth.data.images import image_size
+from selfsup_depth.data.images import ImageFile, image_size
 from selfsup_depth.data.layout import Layout, check_root, numbered_files
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
 from selfsup_depth.data.text_files import parse_numbers, read_lines
@@ -75,7 +75,9 @@ def _camera(
     for index, image in images.items():
         pose = T_world_from_rig.get(index)
         T_world_from_camera = None if pose is None else pose @ T_camera_to_rig
-        frames[index] = Frame(index, image, seconds[index], T_world_from_camera=T_world_from_camera)
+        frames[index] = Frame(
+            index, ImageFile(image), seconds[index], T_world_from_camera=T_world_from_camera
+        )
     return Camera(K, size, T_rig_to_camera, frames)
 
 

@@ -18,7 +18,7 @@ import pykitti
 
 from selfsup_depth.data.calibration import check_principal_point, read_calibration
 from selfsup_depth.data.depth_files import DepthPng, annotated_folders
-from selfsup_depth.data.images import image_size
+from selfsup_depth.data.images import ImageFile, image_size
 from selfsup_depth.data.layout import Layout, check_root, numbered_files
 from selfsup_depth.data.recording import Camera, DepthSource, Frame, Matrix, Recording
 from selfsup_depth.data.text_files import parse_numbers, read_lines
@@ -87,7 +87,9 @@ class KittiRaw(Layout):
         for index, image in images.items():
             packet = packets.get(index, _UNKNOWN)
             pose = None if packet.T_world_from_imu is None else packet.T_world_from_imu @ T_imu_from_camera
-            frames[index] = Frame(index, image, seconds[index], packet.speed, pose, measured.get(index))
+            frames[index] = Frame(
+                index, ImageFile(image), seconds[index], packet.speed, pose, measured.get(index)
+            )
         return Camera(calibrated.K, calibrated.size, calibrated.T_rig_to_camera, frames)
 
     def _measured(self, root: Path, drive: Path, calibrated: _CalibratedCamera) -> dict[int, DepthSource]:

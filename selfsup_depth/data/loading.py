@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from selfsup_depth.data.examples import MeasuredExamples, TrainingExamples
 from selfsup_depth.data.order import ShuffledOrder
+from selfsup_depth.data.recording import Photograph
 from selfsup_depth.structures import Batch, Measured
 
 # A worker that hangs (a dead network drive) is an error after this time, not a run that waits.
@@ -60,7 +60,7 @@ class TrainingLoader(DataLoader[Batch]):
         """Epoch of the batch given out last, and its number in it."""
         return self._epoch, self._num_given - 1
 
-    def images_of(self, epoch: int, number: int) -> list[Path]:
+    def images_of(self, epoch: int, number: int) -> list[Photograph]:
         """The target images of a batch."""
         assert self.batch_size is not None
         begin = number * self.batch_size

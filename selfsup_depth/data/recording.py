@@ -8,8 +8,51 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+from selfsup_depth.errors import DataError
 
 Matrix = NDArray[np.float64]
+
+
+class Photograph(abc.ABC):
+    """One image, read only when it is needed: a file of its own, or one frame of a video.
+
+    Instances travel to the loader's worker processes, so they hold paths and numbers only.
+
+    Attributes:
+        path: the file that it is in.
+    """
+
+    path: Path
+
+    @property
+    @abc.abstractmethod
+    def collection(self) -> Path:
+        """What its neighbours are in, too: a folder, or a video."""
+
+    @abc.abstractmethod
+    def read(self) -> Image.Image:
+        """The image as 8-bit RGB.
+
+        Raises:
+            DataError: the file is missing or not what it should be.
+        """
+
+    def identity(self) -> tuple[str, ...]:
+        """What a computation from this image is filed under; changes when the file does.
+
+        Raises:
+            DataError: the file is missing.
+        """
+        try:
+            stat = self.path.stat()
+        except OSError as error:
+            raise DataError(f"image cannot be opened, in {self.path}; restore the file") from error
+        return str(self.path.resolve()), str(stat.st_size), str(stat.st_mtime_ns)
+
+    def __str__(self) -> str:
+        return str(self.path)
 
 
 class DepthSource(abc.ABC):
@@ -33,7 +76,7 @@ class Frame:
 
     Attributes:
         index: number in the recording; neighbours in time differ by one.
-        image: the file.
+        image: what was taken.
         seconds: time of the exposure since some moment common to the recording.
         speed: metres per second, NaN = unknown.
         T_world_from_camera: (4, 4) pose of the camera, metres, None = unknown.
@@ -41,7 +84,7 @@ class Frame:
     """
 
     index: int
-    image: Path
+    image: Photograph
     seconds: float
     speed: float = float("nan")
     T_world_from_camera: Matrix | None = None

@@ -84,7 +84,7 @@ def _missing(recording: Recording, side: str, index: int) -> str | None:
     frames = recording.cameras[side].frames
     if index in frames:
         return None
-    folder = next(iter(frames.values())).image.parent if frames else recording.name
+    folder = next(iter(frames.values())).image.collection if frames else recording.name
     return f"frame {index} is not in {folder}"
 
 

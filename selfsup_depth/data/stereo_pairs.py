@@ -15,7 +15,7 @@ from selfsup_depth.data.calibration import (
     read_calibration,
 )
 from selfsup_depth.data.depth_files import DisparityPng
-from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, image_size
+from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, ImageFile, image_size
 from selfsup_depth.data.layout import Layout, check_root
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
 from selfsup_depth.data.timestamps import NOMINAL_FRAMES_PER_SECOND
@@ -91,7 +91,9 @@ class StereoPairs(Layout):
                 disparity = maps / f"{image.stem}.png"
                 has_map = side == "l" and disparity.exists()
                 measured = DisparityPng(disparity, float(K[0, 0]), baseline) if has_map else None
-                frames[index] = Frame(index, image, index / NOMINAL_FRAMES_PER_SECOND, measured=measured)
+                frames[index] = Frame(
+                    index, ImageFile(image), index / NOMINAL_FRAMES_PER_SECOND, measured=measured
+                )
             where = calibration.where(_KITTI_SIDES[side][1])
             cameras[side] = _camera(K, T_rig_to_camera, frames, where)
         return cameras
@@ -107,7 +109,7 @@ class StereoPairs(Layout):
                     K = _plain_intrinsics(given, image_size(files[name]))
                     T_rig_to_camera = np.eye(4)
                     T_rig_to_camera[0, 3] = -given["baseline"] if side == "r" else 0.0
-                    frames: dict[int, Frame] = {0: Frame(0, files[name], 0.0)}
+                    frames: dict[int, Frame] = {0: Frame(0, ImageFile(files[name]), 0.0)}
                     cameras[side] = _camera(K, T_rig_to_camera, frames, where)
             recordings.append(Recording(name, cameras))
         return recordings
@@ -164,6 +166,6 @@ def _plain_intrinsics(given: dict[str, float], size: tuple[int, int]) -> Matrix:
 
 def _camera(K: Matrix, T_rig_to_camera: Matrix, frames: dict[int, Frame], where: str) -> Camera:
     check_intrinsics(K, where)
-    size = image_size(next(iter(frames.values())).image)
+    size = image_size(next(iter(frames.values())).image.path)
     check_principal_point(K, size, where)
     return Camera(K, size, T_rig_to_camera, frames)

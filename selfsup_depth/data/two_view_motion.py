@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from selfsup_depth.data.images import read_rgb
+from selfsup_depth.data.recording import Photograph
 from selfsup_depth.data.two_view_geometry import (
     Array,
     Grey,
@@ -42,13 +42,13 @@ _log = logging.getLogger(__name__)
 class ImagePair:
     """Two photographs of one camera.
 
-    first: file of the earlier one.
-    second: file of the later one.
+    first: the earlier one.
+    second: the later one.
     K: (3, 3) intrinsics in pixels of the stored images.
     """
 
-    first: Path
-    second: Path
+    first: Photograph
+    second: Photograph
     K: Array
 
     def key(self, settings: MotionSettings) -> str:
@@ -58,12 +58,7 @@ class ImagePair:
             DataError: a file is missing.
         """
         parts = [str(_VERSION), repr(settings), np.asarray(self.K, np.float64).tobytes().hex()]
-        for path in (self.first, self.second):
-            try:
-                stat = path.stat()
-            except OSError as error:
-                raise DataError(f"image cannot be opened, in {path}; restore the file") from error
-            parts += [str(path.resolve()), str(stat.st_size), str(stat.st_mtime_ns)]
+        parts += [*self.first.identity(), *self.second.identity()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -145,8 +140,8 @@ def _computed(pairs: list[ImagePair], settings: MotionSettings, progress: bool) 
         yield from tqdm(results, "two-view motion", len(pairs), unit="pair", disable=not progress)
 
 
-def _read_grey(path: Path) -> Grey:
-    return np.array(read_rgb(path).convert("L"))
+def _read_grey(image: Photograph) -> Grey:
+    return np.array(image.read().convert("L"))
 
 
 def _read(cache: Path | None) -> dict[str, TwoViewMotion]:

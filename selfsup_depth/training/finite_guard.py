@@ -110,7 +110,7 @@ class FiniteGuard(Callback):
         loader = trainer.train_dataloader
         if not isinstance(loader, TrainingLoader):
             return []
-        return [str(path) for position in self._positions for path in loader.images_of(*position)]
+        return [str(image) for position in self._positions for image in loader.images_of(*position)]
 
 
 class Statistics:
