@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.inverse_depth import inverse_depth_from_sigmoid, sigmoid_from_inverse_depth
 from selfsup_depth.geometry.precision import at_least_float32, full_precision
-from selfsup_depth.networks.encoder import Norm, ResNetEncoder, scaled_channels
+from selfsup_depth.networks.encoder import Encoder, Norm, ResNetEncoder, check_encoder, scaled_channels
 
 # Sizes that the encoder halves five times without remainder.
 SIZE_MULTIPLE = 32
@@ -105,9 +105,10 @@ class DepthNet(nn.Module):
         num_outputs: 1; or 2 for the target's map and the other camera's (Monodepth).
         coordinates: show the network each pixel's place in the image; small networks need it.
         weights: ImageNet weights for the encoder in torchvision's format, or None.
+        encoder: takes the ResNet's place; num_layers, norm and coordinates are then not read.
 
     Raises:
-        ConfigError: impossible depths or number of layers.
+        ConfigError: impossible depths or number of layers, or an encoder that does not fit.
         CheckpointError: the weights cannot be read or do not fit.
     """
 
@@ -123,6 +124,7 @@ class DepthNet(nn.Module):
         num_outputs: int = 1,
         coordinates: bool = False,
         weights: Path | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         super().__init__()
         check_depths(min_depth, max_depth, first_depth)
@@ -131,7 +133,10 @@ class DepthNet(nn.Module):
         self.num_outputs = num_outputs
         # A sigmoid of zero says the middle of the range of inverse depths.
         self.first_depth = first_depth if first_depth is not None else 2 / (1 / min_depth + 1 / max_depth)
-        self.encoder = ResNetEncoder(num_layers, width, norm, coordinates=coordinates, weights=weights)
+        check_encoder(encoder, weights)
+        self.encoder = encoder or ResNetEncoder(
+            num_layers, width, norm, coordinates=coordinates, weights=weights
+        )
         self.decoder = DepthDecoder(self.encoder.num_channels, decoder_width or width, num_outputs)
         if first_depth is not None:
             self._say_first(first_depth)

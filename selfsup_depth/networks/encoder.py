@@ -1,10 +1,10 @@
-"""ResNet image encoder (He et al., "Deep residual learning for image recognition", 2016).
-
-Tensors have torchvision's names and shapes, so that ImageNet weights in its format fit.
+"""Image encoders: what one is, and the ResNet (He et al., "Deep residual learning for image
+recognition", 2016). Its tensors have torchvision's names and shapes: ImageNet weights fit.
 """
 
 from __future__ import annotations
 
+import abc
 import math
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,23 @@ BLOCKS_PER_STAGE = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 # ImageNet's mean and spread, one number for all three colours as in Monodepth2.
 COLOUR_MEAN = 0.45
 COLOUR_SPREAD = 0.225
+
+
+class Encoder(nn.Module, abc.ABC):
+    """Five feature maps of an image at 1/2, 1/4, 1/8, 1/16 and 1/32 of its size.
+
+    A subclass in a file of the user's takes a ResNet's place by its class path; it sets `num_channels`.
+    """
+
+    num_channels: list[int]  # of the five maps, finest first
+
+    @abc.abstractmethod
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Feature maps, finest first.
+
+        Args:
+            images: (B, 3, H, W) RGB in [0, 1], multiples of 32; a pose network stacks two, (B, 6, H, W).
+        """
 
 
 class BasicBlock(nn.Module):
@@ -69,8 +86,8 @@ class Bottleneck(nn.Module):
         return self.relu(residual + self.downsample(x))  # type: ignore[no-any-return]
 
 
-class ResNetEncoder(nn.Module):
-    """Five feature maps of one image, or of several stacked, at 1/2, 1/4, 1/8, 1/16 and 1/32.
+class ResNetEncoder(Encoder):
+    """Feature maps of one image, or of several stacked.
 
     Args:
         num_layers: 18, 34 or 50.
@@ -117,7 +134,7 @@ class ResNetEncoder(nn.Module):
             load_imagenet_weights(self, weights, num_images)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps, finest first.
+        """Feature maps, finest first; see Encoder.
 
         Args:
             images: (B, 3 * num_images, H, W) RGB in [0, 1], H and W multiples of 32.
@@ -143,6 +160,14 @@ class ResNetEncoder(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def check_encoder(encoder: Encoder | None, weights: Path | None) -> None:
+    """Refuse an encoder that does not say its channels, and weights that nothing would read."""
+    if encoder is not None and len(getattr(encoder, "num_channels", [])) != 5:
+        raise ConfigError("the encoder has no five num_channels, in encoder; set them in its constructor")
+    if encoder is not None and weights is not None:
+        raise ConfigError("weights beside an encoder are not read, in weights; give them to the encoder")
 
 
 def scaled_channels(channels: int, width: float) -> int:

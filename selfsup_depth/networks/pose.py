@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from selfsup_depth.geometry.pose import T_from_axis_angle
 from selfsup_depth.geometry.precision import at_least_float32, full_precision
-from selfsup_depth.networks.encoder import Norm, ResNetEncoder, scaled_channels
+from selfsup_depth.networks.encoder import Encoder, Norm, ResNetEncoder, check_encoder, scaled_channels
 
 DECODER_CHANNELS = 256
 
@@ -31,9 +31,10 @@ class PoseNet(nn.Module):
             about [0, 0, speed / frame rate] for a vehicle, zeros where nothing is known.
         output_scale: factor on what the last layer says, which makes first motions small.
         weights: ImageNet weights for the encoder in torchvision's format, or None.
+        encoder: takes the ResNet's place, for two images at once; num_layers and norm are then not read.
 
     Raises:
-        ConfigError: no such number of layers.
+        ConfigError: no such number of layers, or an encoder that does not fit.
         CheckpointError: the weights cannot be read or do not fit.
     """
 
@@ -47,11 +48,13 @@ class PoseNet(nn.Module):
         first_motion: tuple[float, float, float] = (0.0, 0.0, 0.0),
         output_scale: float = 0.01,
         weights: Path | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         super().__init__()
         self.first_motion = first_motion
         self.output_scale = output_scale
-        self.encoder = ResNetEncoder(num_layers, width, norm, num_images=2, weights=weights)
+        check_encoder(encoder, weights)
+        self.encoder = encoder or ResNetEncoder(num_layers, width, norm, num_images=2, weights=weights)
         channels = scaled_channels(DECODER_CHANNELS, width)
         self.decoder = nn.Sequential(
             nn.Conv2d(self.encoder.num_channels[-1], channels, 1),
