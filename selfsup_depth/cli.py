@@ -29,7 +29,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("selfsup_depth.commands.train", "train a depth network on stereo, on video, or on both"),
-    "evaluate": Command("selfsup_depth.commands.evaluate", "compare predicted depth with measured depth"),
+    "evaluate": Command("selfsup_depth.commands.evaluate", "compare depth or a path with the truth"),
     "predict": Command("selfsup_depth.commands.predict", "predict depth for an image or a folder of images"),
     "losses": Command(
         "selfsup_depth.commands.losses", "list the loss terms: purpose, paper, options, recipes"

@@ -7,9 +7,12 @@ dataset yields the same types without the leading B.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from torch import Tensor
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 
 class View(NamedTuple):
@@ -119,3 +122,21 @@ class Measured(NamedTuple):
 
     view: View
     depth: Tensor
+
+
+class Trajectory(NamedTuple):
+    """Poses of one camera in order of time, X_world = T @ X_camera, metres.
+
+    keys: (n,) frame numbers or seconds, strictly increasing.
+    T_world_from_camera: (n, 4, 4) float64: a drive of a thousand frames multiplies as many rotations.
+    keyed_by: what the keys are.
+    """
+
+    keys: NDArray[np.float64]
+    T_world_from_camera: NDArray[np.float64]
+    keyed_by: Literal["frame", "second"]
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """(n, 3) metres."""
+        return self.T_world_from_camera[:, :3, 3]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from selfsup_depth.commands import evaluate, losses, predict
+from selfsup_depth.commands import evaluate_depth, evaluate_odometry, losses, predict
 from selfsup_depth.commands.parser import split_dotted
 from selfsup_depth.commands.train import parse_train_arguments
 from selfsup_depth.errors import ConfigError
@@ -37,8 +37,8 @@ def check(arguments: list[str]) -> None:
         parse_train_arguments(arguments[1:])
     elif arguments[:2] == ["evaluate", "depth"]:
         rest, flags = split_dotted(arguments[2:])
-        given = evaluate.make_parser().parse_args(rest)
-        evaluate.refuse_contradictions(given, flags)
+        given = evaluate_depth.make_parser().parse_args(rest)
+        evaluate_depth.refuse_contradictions(given, flags)
         protocol_named(given.protocol)
         for name in given.config:
             find_resource("conf", name)
@@ -46,6 +46,8 @@ def check(arguments: list[str]) -> None:
         given = losses.make_parser().parse_args(arguments[1:])
         for name in given.terms:
             entry_named(name)
+    elif arguments[:2] == ["evaluate", "odometry"]:
+        evaluate_odometry.make_parser().parse_args(arguments[2:])
     elif arguments[0] == "predict":
         predict.make_parser().parse_args(arguments[1:])
 

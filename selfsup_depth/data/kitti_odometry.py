@@ -13,6 +13,7 @@ from selfsup_depth.data.layout import Layout, check_root, numbered_files
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
 from selfsup_depth.data.text_files import parse_numbers, read_lines
 from selfsup_depth.data.timestamps import read_times
+from selfsup_depth.data.trajectory_files import rigid_motion
 from selfsup_depth.errors import DataError
 
 EXPECTED = "sequences/00, sequences/01, ... with image_0 or image_2 in them"
@@ -92,12 +93,7 @@ def _read_poses(path: Path, count: int) -> dict[int, Matrix]:
     poses = {}
     for index, (number, line) in enumerate(read_lines(path, "pose file")):
         where = f"{path}:{number}"
-        pose = np.eye(4)
-        pose[:3] = np.reshape(parse_numbers(line, where, count=12), (3, 4))
-        rotation = pose[:3, :3]
-        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3) or np.linalg.det(rotation) < 0:
-            raise DataError(f"the pose's first three columns are no rotation, in {where}; restore the file")
-        poses[index] = pose
+        poses[index] = rigid_motion(parse_numbers(line, where, count=12), where)
     if len(poses) < count:
         raise DataError(f"{len(poses)} poses for frames up to {count - 1}, in {path}; restore the file")
     return poses

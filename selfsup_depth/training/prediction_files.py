@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from selfsup_depth.errors import StorageError
 from selfsup_depth.training.colour import picture_of_inverse_depth
 from selfsup_depth.training.prediction import Prediction
+from selfsup_depth.training.storage import write_bytes
 
 # KITTI's format: metres times 256 in 16 bits, 0 = none; holds 0.004 to 255.996.
 STEPS_PER_METRE = 256
@@ -72,20 +70,3 @@ def npy_bytes(values: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     np.save(file, values, allow_pickle=False)
     return file.getvalue()
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file or none, its folder too where that is missing.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise StorageError(f"cannot write ({error.strerror}), in {path}; choose another --output") from error

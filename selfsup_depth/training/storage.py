@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -50,17 +51,24 @@ def check_space(folder: Path, needed: int, file: Path | None = None) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none.
+    """Write a whole file of UTF-8 text or none; see write_bytes."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file or none, its folder too where that is missing.
 
     Raises:
         StorageError: the file cannot be written.
     """
     part = part_of(path)
     try:
-        part.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise StorageError(
             f"cannot write ({error.strerror}), in {path}; free space or choose another folder"
         ) from None

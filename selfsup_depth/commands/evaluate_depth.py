@@ -1,0 +1,123 @@
+"""`selfsup-depth evaluate depth`: predicted against measured, under a named protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfsup_depth.commands.output import make_folder
+from selfsup_depth.commands.parser import CommandParser, split_dotted
+from selfsup_depth.errors import ConfigError
+from selfsup_depth.evaluation.protocols import PROTOCOLS, Protocol, protocol_named
+
+if TYPE_CHECKING:
+    from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
+
+DEPTH = "selfsup-depth evaluate depth"
+USAGE = f"""
+  {DEPTH} --checkpoint RUN_OR_CKPT [--config conf/data/X.yaml]
+      [--data.OPTION VALUE ...] --protocol NAME [--json FILE]
+  {DEPTH} --predictions DIR --measured DIR --protocol NAME [--json FILE]"""
+EPILOG = """
+A checkpoint is evaluated on the test frames of the data, without --config those of its own
+run's data; a split without test.txt and no split mean the frames of validation.
+
+Predictions are 16-bit PNG (metres * 256) or .npy files. For a measured NAME.png the prediction
+is NAME.npy, NAME.png or, as `predict` writes it, NAME_depth.png, of the same size.
+
+protocols:
+"""
+
+
+def evaluate_depth(arguments: Sequence[str]) -> None:
+    """Print the errors of a checkpoint or of stored predictions, and write them with --json."""
+    rest, flags = split_dotted(arguments)
+    given = make_parser().parse_args(rest)
+    refuse_contradictions(given, flags)
+    protocol = protocol_named(given.protocol)
+    if given.json:
+        make_folder(given.json.parent, "--json")
+    evaluation, about = (
+        of_checkpoint(given, flags, protocol) if given.checkpoint else of_stored(given, protocol)
+    )
+    print(evaluation.report())
+    if about.get("scale") == "relative" and evaluation.protocol.scale == "metric":
+        print("note: this network knows depth up to one unknown factor; this protocol takes it as metres")
+    if given.json:
+        from selfsup_depth.training.storage import write_text
+
+        write_text(given.json, json.dumps(evaluation.as_dict() | about, indent=2) + "\n")
+        print(f"written: {given.json}")
+
+
+def make_parser() -> CommandParser:
+    """The options of `evaluate depth`."""
+    descriptions = "\n".join(f"  {protocol.description()}" for protocol in PROTOCOLS.values())
+    parser = CommandParser(
+        prog=DEPTH,
+        description="Compare predicted depth with measured depth.",
+        usage=USAGE,
+        epilog=EPILOG + descriptions,
+    )
+    add = parser.add_argument
+    add("--checkpoint", type=Path, metavar="RUN_OR_CKPT", help="folder of a run, or a .ckpt file")
+    add("--config", action="append", default=[], metavar="FILE", help="data to evaluate on; repeatable")
+    add("--split", metavar="NAME", help="the same as --data.split")
+    add("--predictions", type=Path, metavar="DIR", help="folder of predicted depth maps")
+    add("--measured", type=Path, metavar="DIR", help="folder of measured depth maps")
+    add("--protocol", required=True, metavar="NAME", help=f"one of {', '.join(PROTOCOLS)}")
+    add("--json", type=Path, metavar="FILE", help="write the result there, too")
+    add("--device", default="auto", help="cpu, cuda, ...; default: a GPU if there is one")
+    add("--trust", action="store_true", help="import classes from outside the package, which runs their code")
+    return parser
+
+
+def refuse_contradictions(given: Any, flags: list[tuple[str, str]]) -> None:
+    """Either a checkpoint and data, or two folders.
+
+    Raises:
+        ConfigError: neither, or some of both.
+    """
+    stored = given.predictions or given.measured
+    if bool(given.checkpoint) == bool(stored):
+        raise ConfigError(
+            "give either --checkpoint, or --predictions and --measured; see the usage with --help"
+        )
+    if stored and not (given.predictions and given.measured):
+        raise ConfigError("--predictions and --measured go together; give both")
+    of_data = (
+        [f"--{name}" for name, _ in flags]
+        + ["--config"] * bool(given.config)
+        + ["--split"] * bool(given.split)
+    )
+    if stored and of_data:
+        raise ConfigError(f"{of_data[0]} goes with --checkpoint; leave it out with --predictions")
+
+
+def of_checkpoint(
+    given: Any, flags: list[tuple[str, str]], protocol: Protocol
+) -> tuple[DepthEvaluation, dict[str, Any]]:
+    """Errors of a network on the test frames of data, and what a result file says about both."""
+    from selfsup_depth.training.checkpoint import load_checkpoint
+    from selfsup_depth.training.prediction import device_named
+    from selfsup_depth.training.test_frames import data_for, evaluate_on_data
+
+    device = device_named(given.device)
+    loaded = load_checkpoint(given.checkpoint, trust=given.trust)
+    if given.split:
+        flags = [("data.split", given.split), *flags]
+    data = data_for(loaded.record, given.config, flags, protocol, given.trust)
+    evaluation, sources = evaluate_on_data(loaded.module.to(device), data, protocol)
+    about = {"checkpoint": str(loaded.path), "scale": loaded.record["scale"]["kind"]}
+    seen = {"data": str(data.root), "size": [data.height, data.width], "measured_by": sources}
+    return evaluation, about | seen
+
+
+def of_stored(given: Any, protocol: Protocol) -> tuple[DepthEvaluation, dict[str, Any]]:
+    """Errors of stored depth maps."""
+    from selfsup_depth.training.stored_predictions import evaluate_stored
+
+    evaluation = evaluate_stored(given.predictions, given.measured, protocol)
+    return evaluation, {"predictions": str(given.predictions), "measured": str(given.measured)}
