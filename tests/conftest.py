@@ -11,7 +11,11 @@ from selfsup_depth.cli import main
 
 TINY = """
 model:
-  depth_net: {width: 0.125, norm: group, min_depth: 1.0, first_depth: 8.0}
+  depth_net:
+    width?: 0.125
+    norm?: group
+    min_depth?: 1.0
+    first_depth?: 8.0
   pose_net?: {width: 0.125, norm: group}
 data: {height: 32, width: 64, batch_size: 2, num_workers: 0}
 optimizer: {learning_rate: 1.0e-3}

@@ -12,11 +12,14 @@ import sys
 from pathlib import Path
 
 import data_trees
+import numpy as np
 import pytest
 import torch
 import yaml
 
+import selfsup_depth
 from selfsup_depth.cli import main
+from selfsup_depth.errors import ConfigError
 from selfsup_depth.training.checkpoint_io import write_sealed
 from selfsup_depth.training.pictures import Pictures
 
@@ -231,6 +234,40 @@ def test_a_term_of_the_users_own_trains_by_flags_alone(train, tmp_path, monkeypa
     flags = ["--model.losses.nearness.class_path=my_terms.Nearness", "--model.losses.nearness.weight=0.5"]
     assert train(tmp_path / "run", *flags) == 0
     assert curve(tmp_path / "run", "loss/nearness")[0] == pytest.approx(0.5 / 8, rel=0.05)
+
+
+OWN_NETWORK = """
+import torch
+from torch import nn
+
+from selfsup_depth.networks.base import DepthNetwork
+
+
+class Plain(DepthNetwork):
+    def __init__(self, first_depth: float = 20.0) -> None:
+        super().__init__(min_depth=2.0, first_depth=first_depth)
+        self.head = nn.Conv2d(3, 1, 3, padding=1)
+        self.say_first_depth(self.head)
+
+    def forward(self, image):
+        return self.inverse_depths([self.head(image)])
+"""
+
+
+def test_a_depth_network_of_the_users_own_trains_and_predicts(train, tmp_path, monkeypatch):
+    (tmp_path / "my_networks.py").write_text(OWN_NETWORK)
+    monkeypatch.chdir(tmp_path)
+    assert train(tmp_path / "run", "--model.depth_net=my_networks.Plain") == 0
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    network = config["model"]["init_args"]["depth_net"]
+    assert network["class_path"] == "my_networks.Plain"
+    assert set(network["init_args"]) == {"first_depth"}
+    with pytest.raises(ConfigError, match="--trust"):
+        selfsup_depth.load(tmp_path / "run")
+    predictor = selfsup_depth.load(tmp_path / "run", trust=True)
+    depth = predictor.predict(torch.rand(3, 32, 64)).depth
+    assert depth.shape == (32, 64)
+    assert np.median(depth) == pytest.approx(20, rel=0.2)
 
 
 def test_an_unreadable_image_is_refused_and_leaves_no_run(train, tmp_path, capsys):

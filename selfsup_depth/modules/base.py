@@ -16,7 +16,7 @@ from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.jitter import apply_jitter
 from selfsup_depth.modules.optimization import Optimization
-from selfsup_depth.networks.depth import DepthNet
+from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.structures import Batch, DepthEstimate, Measured, View
 
 
@@ -29,7 +29,9 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         protocol: how validation compares with measured depth, by name.
     """
 
-    def __init__(self, depth_net: DepthNet, losses: dict[str, LossTerm], protocol: str = "metric") -> None:
+    def __init__(
+        self, depth_net: DepthNetwork, losses: dict[str, LossTerm], protocol: str = "metric"
+    ) -> None:
         super().__init__()
         self.depth_net = depth_net
         self.losses = nn.ModuleDict(losses)

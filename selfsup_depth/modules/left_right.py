@@ -16,7 +16,7 @@ from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
-from selfsup_depth.networks.depth import DepthNet
+from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.structures import Batch, DepthEstimate, PosedView, View
 
 
@@ -36,7 +36,7 @@ class LeftRight(SelfSupervisedDepth):
 
     def __init__(
         self,
-        depth_net: DepthNet,
+        depth_net: DepthNetwork,
         losses: dict[str, LossTerm],
         pyramid: Pyramid = "native",
         protocol: str = "metric",

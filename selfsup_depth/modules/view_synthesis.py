@@ -12,7 +12,7 @@ from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion, known_or
 from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
-from selfsup_depth.networks.depth import DepthNet
+from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.networks.pose import PoseNet
 from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis, VideoView, View
 
@@ -35,7 +35,7 @@ class ViewSynthesis(SelfSupervisedDepth):
 
     def __init__(
         self,
-        depth_net: DepthNet,
+        depth_net: DepthNetwork,
         losses: dict[str, LossTerm],
         pose_net: PoseNet | None = None,
         geometric_start: GeometricStart | None = None,

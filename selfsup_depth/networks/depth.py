@@ -4,28 +4,20 @@ al., "Digging into self-supervised monocular depth estimation", 2019).
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selfsup_depth.errors import ConfigError
-from selfsup_depth.geometry.inverse_depth import inverse_depth_from_sigmoid, sigmoid_from_inverse_depth
 from selfsup_depth.geometry.precision import at_least_float32, full_precision
+from selfsup_depth.networks.base import DepthNetwork, check_size
 from selfsup_depth.networks.encoder import Encoder, Norm, ResNetEncoder, check_encoder, scaled_channels
-
-# Sizes that the encoder halves five times without remainder.
-SIZE_MULTIPLE = 32
 
 NUM_LEVELS = 4
 
 # Channels of the decoder at 1/1, 1/2, 1/4, 1/8 and 1/16 of the image, at width 1.
 DECODER_CHANNELS = (16, 32, 64, 128, 256)
-
-# Spread of the head's first weights where a first depth is asked for: small beside its bias.
-HEAD_SPREAD = 1e-3
 
 
 class ReflectedConv3x3(nn.Conv2d):
@@ -87,10 +79,8 @@ class DepthDecoder(nn.Module):
         return outputs
 
 
-class DepthNet(nn.Module):
-    """Inverse depth of one image at four levels.
-
-    `first_depth` is what the untrained network says, also where none was asked for.
+class DepthNet(DepthNetwork):
+    """U-Net with a ResNet encoder; four levels.
 
     Args:
         num_layers: of the ResNet encoder: 18, 34 or 50.
@@ -126,67 +116,18 @@ class DepthNet(nn.Module):
         weights: Path | None = None,
         encoder: Encoder | None = None,
     ) -> None:
-        super().__init__()
-        check_depths(min_depth, max_depth, first_depth)
-        self.min_depth = min_depth
-        self.max_depth = max_depth
-        self.num_outputs = num_outputs
-        # A sigmoid of zero says the middle of the range of inverse depths.
-        self.first_depth = first_depth if first_depth is not None else 2 / (1 / min_depth + 1 / max_depth)
+        super().__init__(min_depth, max_depth, first_depth, num_outputs)
         check_encoder(encoder, weights)
         self.encoder = encoder or ResNetEncoder(
             num_layers, width, norm, coordinates=coordinates, weights=weights
         )
         self.decoder = DepthDecoder(self.encoder.num_channels, decoder_width or width, num_outputs)
         if first_depth is not None:
-            self._say_first(first_depth)
+            for head in self.decoder.heads:
+                assert isinstance(head, ReflectedConv3x3)
+                self.say_first_depth(head)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Inverse depth in 1/m at 1/1, 1/2, 1/4 and 1/8 of the size, each (B, num_outputs, h, w).
-
-        Args:
-            image: (B, 3, H, W) RGB in [0, 1], H and W multiples of 32.
-
-        Raises:
-            ValueError: the size is no multiple of 32.
-        """
+        """Inverse depth in 1/m at 1/1, 1/2, 1/4 and 1/8 of the size; see DepthNetwork."""
         check_size(image)
-        activations = self.decoder(self.encoder(image))
-        with full_precision(image):
-            return [
-                inverse_depth_from_sigmoid(torch.sigmoid(activation), self.min_depth, self.max_depth)
-                for activation in activations
-            ]
-
-    def _say_first(self, depth: float) -> None:
-        share = sigmoid_from_inverse_depth(1 / depth, self.min_depth, self.max_depth)
-        for head in self.decoder.heads:
-            assert isinstance(head, ReflectedConv3x3)
-            assert head.bias is not None
-            nn.init.normal_(head.weight, std=HEAD_SPREAD)
-            nn.init.constant_(head.bias, math.log(share / (1 - share)))
-
-
-def check_depths(min_depth: float, max_depth: float, first_depth: float | None) -> None:
-    """Refuse a range of depths that is none, or a first depth outside it."""
-    if not 0 < min_depth < max_depth:
-        raise ConfigError(f"no depths from {min_depth} to {max_depth} m, in min_depth; use 0 < min < max")
-    if first_depth is not None and not min_depth < first_depth < max_depth:
-        raise ConfigError(
-            f"first depth {first_depth} m, in first_depth; use one between {min_depth} and {max_depth} m"
-        )
-
-
-def nearest_side(side: int) -> int:
-    """The nearest height or width that can be halved five times."""
-    return max(1, round(side / SIZE_MULTIPLE)) * SIZE_MULTIPLE
-
-
-def check_size(image: Tensor) -> None:
-    """Refuse images whose size cannot be halved five times."""
-    height, width = image.shape[-2:]
-    if height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
-        raise ValueError(
-            f"height {height} and width {width} must be multiples of {SIZE_MULTIPLE}; "
-            f"the nearest are {nearest_side(height)} and {nearest_side(width)}"
-        )
+        return self.inverse_depths(self.decoder(self.encoder(image)))

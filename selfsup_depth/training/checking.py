@@ -5,7 +5,6 @@ Every refusal says which key, which value, where it was set, and what was probab
 
 from __future__ import annotations
 
-import inspect
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Union
@@ -24,8 +23,9 @@ from selfsup_depth.training.constructors import (
     known_classes,
     options_of,
     type_name,
+    usual_class,
 )
-from selfsup_depth.training.layers import ARGUMENTS, CLASS, Layers
+from selfsup_depth.training.layers import ARGUMENTS, CLASS, IF_PRESENT, Layers
 from selfsup_depth.training.yaml_file import KeyPath
 
 
@@ -52,13 +52,10 @@ class Checker:
         """
         given = {CLASS: given} if isinstance(given, str) else dict(given)
         name = given.pop(CLASS, None)
-        if name is None and default is None and inspect.isabstract(base):
+        usual = default or usual_class(base)
+        cls = usual if name is None else self._named_class(str(name), base, path)
+        if cls is None:
             raise self._unnamed_class(base, path)
-        try:
-            cls = (default or base) if name is None else find_class(str(name), base, self.trust)
-        except ConfigError as error:
-            what, _, fix = str(error).rpartition("; ")
-            raise self.error((*path, CLASS), f"{'.'.join(path)}: {what}", fix) from error
         return {CLASS: f"{cls.__module__}.{cls.__qualname__}", ARGUMENTS: self.arguments(cls, given, path)}
 
     def arguments(
@@ -66,6 +63,7 @@ class Checker:
     ) -> dict[str, Any]:
         """What the user set of a constructor's arguments, and those it cannot go without."""
         options = {name: option for name, option in options_of(cls).items() if name not in skip}
+        given = where_taken(given, options)
         self.refuse_unknown(path, given, options)
         resolved: dict[str, Any] = {}
         for name, option in options.items():
@@ -120,11 +118,18 @@ class Checker:
     def _required(self, option: Option, path: KeyPath) -> Any:
         """What stands for an argument without default: its class, where that says all."""
         cls = component_class(option.hint)
-        if cls is not None and not inspect.isabstract(cls):
+        if cls is not None and usual_class(cls) is not None:
             return self.component(cls, {}, path)
         name, kinds = ".".join(path), known_classes(cls) if cls else []
         wanted = "|".join(kind.__name__ for kind in kinds) or type_name(option.hint)
         raise ConfigError(f"{name} is not set; give --{name} {wanted}, or a --config that has it")
+
+    def _named_class(self, name: str, base: type, path: KeyPath) -> type:
+        try:
+            return find_class(name, base, self.trust)
+        except ConfigError as error:
+            what, _, fix = str(error).rpartition("; ")
+            raise self.error((*path, CLASS), f"{'.'.join(path)}: {what}", fix) from error
 
     def _unnamed_class(self, base: type, path: KeyPath) -> ConfigError:
         """An entry of a mapping that names no class: most likely a misspelt entry."""
@@ -134,6 +139,12 @@ class Checker:
         named = [key for key, value in siblings.items() if isinstance(value, dict) and CLASS in value]
         advice = did_you_mean(path[-1], named or [kind.__name__ for kind in known_classes(base)])
         return self.error(path, f"{'.'.join(path)} names no {CLASS}", advice)
+
+
+def where_taken(given: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments without those marked as optional ("norm?") that the class does not take."""
+    names = {key: key.removesuffix(IF_PRESENT) for key in given}
+    return {names[key]: value for key, value in given.items() if names[key] == key or names[key] in known}
 
 
 def plain_values(parser: ArgumentParser, namespace: Namespace) -> dict[str, Any]:

@@ -87,6 +87,17 @@ def type_name(hint: Any) -> str:
     return str(getattr(hint, "__name__", hint))
 
 
+def usual_class(base: type) -> type | None:
+    """The class that is meant where a configuration names none: the base itself, or what it says.
+
+    An abstract base may say it by `usual_class`, the bare name of one of its kinds.
+    """
+    if not inspect.isabstract(base):
+        return base
+    name = getattr(base, "usual_class", None)
+    return find_class(name, base) if name else None
+
+
 def find_class(name: str, base: type, trust: bool = True) -> type:
     """The class that a configuration names.
 

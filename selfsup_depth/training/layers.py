@@ -4,9 +4,10 @@ Mappings merge, key by key, the later over the earlier, so that a file which cha
 number of a loss term keeps the other terms; lists and single values are replaced. Within a
 class's mapping its arguments stand beside `class_path`; the longer form with `init_args`
 between them, which a run's own config.yaml has, means the same. Naming another class drops
-the arguments that were meant for the first. A key that ends in a question mark changes what
-an earlier file has and is ignored where it has none: an overlay can speak of a pose network
-without giving one to a method that needs none.
+the arguments that were meant for the first. A key that ends in a question mark counts where it
+fits and is ignored elsewhere: with options below it, where an earlier file has that part, so
+that an overlay can speak of a pose network without giving one to a method that needs none;
+with a value, where the class has that option, so that it can speak of a width to any network.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CLASS, ARGUMENTS = "class_path", "init_args"
 # 300 steps, not whichever of the two ends first.
 ALTERNATIVES = {"trainer": {"max_steps", "max_epochs"}}
 
-# A key with this at its end changes what a lower layer has, and is ignored where it has none.
+# A key with this at its end is ignored where there is no such part or option.
 IF_PRESENT = "?"
 
 
@@ -132,13 +133,26 @@ def _merged(lower: Any, upper: Any) -> Any:
         return upper
     if not isinstance(lower, dict) or not _same_class(lower.get(CLASS), upper.get(CLASS)):
         lower = {}
-    changes = {key.removesuffix(IF_PRESENT): value for key, value in upper.items() if _applies(key, lower)}
-    return {**lower, **{key: _merged(lower.get(key), value) for key, value in changes.items()}}
+    merged = dict(lower)
+    for key, value in upper.items():
+        name = _settled(key, value, lower)
+        if name is not None:
+            # An option that is set takes the place of the same one that was marked.
+            merged.pop(f"{name}{IF_PRESENT}", None)
+            merged[name] = _merged(lower.get(name), value)
+    return merged
 
 
-def _applies(key: Any, lower: dict[str, Any]) -> bool:
-    """Whether a key of an upper layer counts: "pose_net?" does where a lower one has a pose_net."""
-    return not str(key).endswith(IF_PRESENT) or lower.get(str(key).removesuffix(IF_PRESENT)) is not None
+def _settled(key: str, value: Any, lower: dict[str, Any]) -> str | None:
+    """The key under which a value of an upper layer counts, None where it does not.
+
+    "pose_net?" with options counts where a lower layer has a pose_net. Whether a class has an
+    option is not known here: a plain value keeps its mark until the class is known.
+    """
+    name = key.removesuffix(IF_PRESENT)
+    if name == key or lower.get(name) is not None:
+        return name
+    return None if isinstance(value, dict) else key
 
 
 def _same_class(lower: Any, upper: Any) -> bool:

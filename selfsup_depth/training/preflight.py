@@ -8,7 +8,7 @@ from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
-from selfsup_depth.networks.depth import SIZE_MULTIPLE, nearest_side
+from selfsup_depth.networks.base import SIZE_MULTIPLE, nearest_side
 
 
 def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
