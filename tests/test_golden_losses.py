@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from scenes import golden
 from torch import Tensor
 
+from selfsup_depth.geometry.agreement import relative_depth_difference
 from selfsup_depth.geometry.inverse_depth import inverse_depth_from_sigmoid
 from selfsup_depth.geometry.pose import T_from_axis_angle, inverse_pose
 from selfsup_depth.geometry.view_synthesis import synthesize
 from selfsup_depth.losses.consistency import LeftRightConsistency
-from selfsup_depth.losses.photometric import Photometric, photometric_error
+from selfsup_depth.losses.photometric import Photometric
+from selfsup_depth.losses.photometric_error import photometric_error
 from selfsup_depth.losses.smoothness import Smoothness
 from selfsup_depth.losses.ssim import ssim_dissimilarity
 from selfsup_depth.losses.velocity import Velocity
@@ -172,6 +174,27 @@ def test_left_right_consistency_of_monodepth(case, side, padding):
     # "valid" counts up to the border's pixel centres, we up to the border itself.
     tolerance = 2e-2 if padding == "masked" else 1e-6
     assert_close(loss, numbers[f"{case}_lr_{side}_{name}"], tolerance)
+
+
+@pytest.mark.parametrize("case", ["a", "b"])
+def test_geometry_consistency(case):
+    numbers = golden("sc_geometry")
+    depth, source_depth = (numbers[f"{case}_depth_{name}"].requires_grad_() for name in ("target", "source"))
+    image = torch.zeros_like(depth)
+    K, T = numbers[f"{case}_K"], numbers[f"{case}_T_target_to_source"]
+    source = PosedView(View(image, K), T)
+    agreement = relative_depth_difference(View(image, K), source, 1 / depth, 1 / source_depth)
+    # The reference's points lie between the centres of the border's pixels, ours up to the border.
+    counted = numbers[f"{case}_valid"]
+    assert not (counted & ~agreement.valid).any()
+    difference = torch.where(counted, agreement.difference, 0)
+    # The reference adds 1e-7 to a divisor, which moves the depth looked up by up to 1e-5 m.
+    assert_close(difference, numbers[f"{case}_relative_difference"], 5e-6)
+    mean = difference.sum() / counted.sum()
+    mean.backward()
+    assert_close(mean, numbers[f"{case}_mean_over_valid"])
+    for name, leaf in (("target", depth), ("source", source_depth)):
+        assert_same_gradient(leaf.grad, numbers[f"{case}_grad_depth_{name}"])
 
 
 def test_velocity():

@@ -18,6 +18,7 @@ from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
 from selfsup_depth.networks.depth import DepthNet
 from selfsup_depth.networks.pose import PoseNet
+from selfsup_depth.training.loss_catalogue import source_of
 from selfsup_depth.training.preflight import check_fit
 
 for module_info in pkgutil.iter_modules(selfsup_depth.losses.__path__):
@@ -31,12 +32,10 @@ def package_terms() -> list[type[LossTerm]]:
 
 @pytest.mark.parametrize("term", package_terms(), ids=lambda cls: cls.__name__)
 def test_a_term_says_its_purpose_and_its_source(term):
-    purpose, blank, *rest = term.__doc__.splitlines()
+    purpose, blank, *_ = term.__doc__.splitlines()
     assert purpose.endswith(".")
     assert not blank
-    sources = [line.strip() for line in rest if line.strip().startswith("Source: ")]
-    assert len(sources) == 1
-    assert re.fullmatch(r'Source: [^"]+, "[^"]+", [^"]+ \d{4}\.', sources[0])
+    assert re.fullmatch(r'[^"]+, "[^"]+", [^"]+ \d{4}\.', source_of(term))
 
 
 class Needy(LossTerm):

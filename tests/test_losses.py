@@ -72,6 +72,24 @@ def test_coarser_levels_count_less_and_see_a_reduced_image():
     torch.testing.assert_close(both, expected)
 
 
+@pytest.mark.parametrize("edge_sharpness", [0.0, 1.0])
+def test_second_order_smoothness_lets_planes_be(edge_sharpness):
+    u = torch.arange(24.0).double().expand(1, 1, 16, 24)
+    v = torch.arange(16.0).double()[:, None].expand(1, 1, 16, 24)
+    image = noise_like(torch.zeros(1, 3, 16, 24).double())
+    options = {"order": 2, "mean_normalised": False, "edge_sharpness": edge_sharpness}
+    assert smoothness_of(1 + 0.02 * u + 0.03 * v, image, **options) < 1e-12
+    # Second differences: 2 along xx, 3 along xy and along yx, 4 along yy.
+    bent = smoothness_of(u * u + 3 * u * v + 2 * v * v, **options)
+    torch.testing.assert_close(bent, torch.tensor(2.0 + 3 + 3 + 4).double())
+
+
+def test_a_bend_is_cheaper_at_a_bend_of_the_image():
+    u = torch.arange(24.0).double().expand(1, 1, 16, 24)
+    bent = smoothness_of(u * u, (0.001 * u * u).expand(1, 3, 16, 24), order=2, edge_sharpness=10.0)
+    torch.testing.assert_close(bent, math.exp(-10 * 0.002) * smoothness_of(u * u, order=2))
+
+
 # consistency.py
 
 

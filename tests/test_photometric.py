@@ -166,7 +166,9 @@ def test_no_sources_are_refused():
         Photometric()(Batch(scene.target, [], [], []), [estimate(scene, TRUTH, [])])
 
 
-@pytest.mark.parametrize("options", [{"ssim_weight": 1.5}, {"window": 4}, {"window": 1}])
+@pytest.mark.parametrize(
+    "options", [{"ssim_weight": 1.5}, {"window": 4}, {"window": 1}, {"clip_percentile": -1.0}]
+)
 def test_impossible_options_are_refused(options):
     with pytest.raises(ConfigError, match=f"in {next(iter(options))}; "):
         Photometric(**options)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from selfsup_depth.losses.photometric import photometric_error
+from selfsup_depth.losses.photometric_error import photometric_error
 from selfsup_depth.losses.ssim import ssim_dissimilarity, window_statistics
 
 WINDOWS = [3, 5, 7]

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from selfsup_depth.errors import ConfigError
-from selfsup_depth.geometry.camera import resize_intrinsics
-from selfsup_depth.geometry.precision import at_least_float32
-from selfsup_depth.geometry.view_synthesis import project_to_source, sample
+from selfsup_depth.geometry.agreement import left_right_difference
+from selfsup_depth.geometry.view_synthesis import sample
 from selfsup_depth.losses.base import LossTerm, masked_mean
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.structures import Batch, DepthEstimate, PosedView, View
@@ -57,25 +56,14 @@ class LeftRightConsistency(LossTerm):
     def _one_source(
         self, target: View, estimate: DepthEstimate, source: PosedView, source_inverse_depth: Tensor
     ) -> Tensor:
-        inverse_depth = at_least_float32(estimate.inverse_depth)
-        K = resized_K(target, inverse_depth)
-        # The map to be looked up takes the place of the source's image.
-        view = View(at_least_float32(source_inverse_depth), resized_K(source.view, source_inverse_depth))
-        projection = project_to_source(K, PosedView(view, source.T_target_to_source), inverse_depth)
-        looked_up = self._look_up(view.image, projection.pixels)
-
-        baseline = source.T_target_to_source[:, :3, 3].norm(dim=-1)
-        width_fraction = (K[:, 0, 0] * baseline / inverse_depth.shape[-1])[:, None, None, None]
-        difference: Tensor = width_fraction.to(inverse_depth) * (inverse_depth - looked_up).abs()
-        return masked_mean(difference, projection.valid) if self.padding == "masked" else difference.mean()
-
-    def _look_up(self, values: Tensor, pixels: Tensor) -> Tensor:
-        if self.padding != "zeros":
-            return sample(values, pixels)
-        return sample(F.pad(values, (1, 1, 0, 0)), pixels + pixels.new_tensor([1, 0]))
+        look_up = sample_before_zeros if self.padding == "zeros" else sample
+        agreement = left_right_difference(
+            target, source, estimate.inverse_depth, source_inverse_depth, look_up
+        )
+        difference = agreement.difference / estimate.inverse_depth.shape[-1]
+        return masked_mean(difference, agreement.valid) if self.padding == "masked" else difference.mean()
 
 
-def resized_K(view: View, plane: Tensor) -> Tensor:
-    """Intrinsics (B, 3, 3) of a view at the size of a map (..., h, w)."""
-    height, width = view.image.shape[-2:]
-    return resize_intrinsics(view.K, (height, width), (plane.shape[-2], plane.shape[-1]))
+def sample_before_zeros(values: Tensor, pixels: Tensor) -> Tensor:
+    """Look a map up as `sample` does, with zeros left and right of it."""
+    return sample(F.pad(values, (1, 1, 0, 0)), pixels + pixels.new_tensor([1, 0]))

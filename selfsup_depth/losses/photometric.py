@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from selfsup_depth.errors import ConfigError
-from selfsup_depth.geometry.precision import at_least_float32
+from selfsup_depth.geometry.resize import resize_by_area
 from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.geometry_consistency import geometry_weights
 from selfsup_depth.losses.needs import Need
-from selfsup_depth.losses.ssim import WindowStatistics, ssim_dissimilarity, window_statistics
+from selfsup_depth.losses.photometric_error import clipped, photometric_error
+from selfsup_depth.losses.ssim import WindowStatistics, window_statistics
 from selfsup_depth.structures import Batch, DepthEstimate
 
 
@@ -63,6 +64,12 @@ class Photometric(LossTerm):
             colours of the source's border, as published. "masked": nothing; the other sources (and
             with auto_mask the unmoved one) decide, and where there are none the border's error
             stands without gradient, so that moving everything out of the picture gains nothing.
+        clip_percentile: cut errors that are above their image's mean by more than so many standard
+            deviations, as PackNet does (there 0.5, called clip_loss); 0 cuts none.
+        robust: sqrt(e^2 + 0.001^2) in place of the absolute difference (Charbonnier), as FeatDepth.
+        geometry_weighted: multiply a source's error by 1 - |c - s| / (c + s), by how well the depths
+            of the two views agree, without gradient, as SC-SfMLearner (see GeometryConsistency):
+            what is hidden or moves counts less. The choice between sources is made before.
 
     Raises:
         ConfigError: no such share or window, or options that contradict each other.
@@ -77,12 +84,17 @@ class Photometric(LossTerm):
         auto_mask: bool = True,
         mask_each_source: bool = False,
         padding: Literal["border", "masked"] = "masked",
+        clip_percentile: float = 0.0,
+        robust: bool = False,
+        geometry_weighted: bool = False,
     ) -> None:
         super().__init__(weight)
         if not 0 <= ssim_weight <= 1:
             raise ConfigError(f"share {ssim_weight}, in ssim_weight; use one in 0..1")
         if window < 3 or window % 2 == 0:
             raise ConfigError(f"window of {window} pixels, in window; use an odd number from 3 on")
+        if clip_percentile < 0:
+            raise ConfigError(f"clip of {clip_percentile}, in clip_percentile; use 0 (none) or more")
         if mask_each_source and not auto_mask:
             raise ConfigError("mask_each_source without auto_mask; set auto_mask: true, or leave both false")
         self.ssim_weight = ssim_weight
@@ -91,9 +103,12 @@ class Photometric(LossTerm):
         self.auto_mask = auto_mask
         self.mask_each_source = mask_each_source
         self.padding = padding
+        self.clip_percentile = clip_percentile
+        self.robust = robust
+        self.geometry_weighted = geometry_weighted
 
     def needs(self) -> set[Need]:
-        return {Need.SOURCES}
+        return {Need.SOURCES, Need.SOURCE_DEPTH} if self.geometry_weighted else {Need.SOURCES}
 
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
         """Mean over pixels and levels; see LossTerm.
@@ -112,12 +127,12 @@ class Photometric(LossTerm):
             # Syntheses at full resolution share one reference over all levels.
             if size not in references:
                 references[size] = self._reference(batch, estimate)
-            means.append(self._per_pixel(references[size], estimate).error.mean())
+            means.append(self._per_pixel(batch, references[size], estimate).error.mean())
         return torch.stack(means).mean()
 
     def per_pixel(self, batch: Batch, estimate: DepthEstimate) -> PerPixel:
         """The error of one level before its mean, for pictures."""
-        return self._per_pixel(self._reference(batch, estimate), estimate)
+        return self._per_pixel(batch, self._reference(batch, estimate), estimate)
 
     def _reference(self, batch: Batch, estimate: DepthEstimate) -> _Reference:
         size = estimate.syntheses[0].image.shape[-2:]
@@ -128,7 +143,7 @@ class Photometric(LossTerm):
             each = torch.cat([self._error(s.source, target) for s in estimate.syntheses], dim=1)
             return _Reference(target, self._over_sources(each), each if self.mask_each_source else None)
 
-    def _per_pixel(self, reference: _Reference, estimate: DepthEstimate) -> PerPixel:
+    def _per_pixel(self, batch: Batch, reference: _Reference, estimate: DepthEstimate) -> PerPixel:
         syntheses = estimate.syntheses
         errors = torch.cat([self._error(synthesis.image, reference.target) for synthesis in syntheses], dim=1)
         usable = torch.ones_like(errors, dtype=torch.bool)
@@ -138,46 +153,29 @@ class Photometric(LossTerm):
             usable = usable & (errors < reference.unmoved_each)
         some = usable.any(dim=1, keepdim=True)
         error = self._over_sources(errors, usable | ~some)
-        if reference.unmoved is None:
-            return PerPixel(torch.where(some, error, error.detach()), some)
-        # Equality goes to the unmoved source: a fixed rule, so that runs repeat.
-        kept = some if reference.unmoved_each is not None else some & (error < reference.unmoved)
-        return PerPixel(torch.where(kept, error, reference.unmoved), kept)
+        kept = some
+        if reference.unmoved is not None and reference.unmoved_each is None:
+            # Equality goes to the unmoved source: a fixed rule, so that runs repeat.
+            kept = some & (error < reference.unmoved)
+        if self.geometry_weighted:
+            error = self._over_sources(errors, usable | ~some, geometry_weights(batch, estimate))
+        not_learned = error.detach() if reference.unmoved is None else reference.unmoved
+        return PerPixel(torch.where(kept, error, not_learned), kept)
 
     def _error(self, image: Tensor, target: WindowStatistics) -> Tensor:
-        return photometric_error(image, target, self.ssim_weight, self.window)
+        error = photometric_error(image, target, self.ssim_weight, self.window, self.robust)
+        return clipped(error, self.clip_percentile) if self.clip_percentile else error
 
-    def _over_sources(self, errors: Tensor, counted: Tensor | None = None) -> Tensor:
-        """Least or mean over dim 1 of (B, S, h, w), of those that count (absent: all)."""
+    def _over_sources(
+        self, errors: Tensor, counted: Tensor | None = None, weights: Tensor | None = None
+    ) -> Tensor:
+        """Least or mean over dim 1 of (B, S, h, w), of those that count (absent: all), then weighted."""
         if counted is None:
             counted = torch.ones_like(errors, dtype=torch.bool)
         if self.per_pixel_minimum:
-            return errors.masked_fill(~counted, torch.inf).amin(dim=1, keepdim=True)
-        return errors.masked_fill(~counted, 0).sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True)
-
-
-def photometric_error(
-    x: Tensor, y: Tensor | WindowStatistics, ssim_weight: float = 0.85, window: int = 3
-) -> Tensor:
-    """Weighted mean of structural dissimilarity and absolute difference, per pixel.
-
-    Args:
-        x: (B, 3, H, W) in [0, 1].
-        y: (B, 3, H, W) in [0, 1], or its statistics for the same window.
-        ssim_weight: share of structural dissimilarity, in [0, 1].
-        window: side of the SSIM window in pixels, odd, at least 3.
-
-    Returns:
-        (B, 1, H, W), 0 where the images are equal.
-    """
-    image = y.image if isinstance(y, WindowStatistics) else y
-    difference = (at_least_float32(x) - at_least_float32(image)).abs().mean(1, keepdim=True)
-    if ssim_weight == 0:
-        return difference
-    structure = ssim_dissimilarity(x, y, window).mean(1, keepdim=True)
-    return ssim_weight * structure + (1 - ssim_weight) * difference
-
-
-def resize_by_area(image: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """Reduce (B, C, H, W) to (B, C, *size) by the mean of each pixel's area."""
-    return image if image.shape[-2:] == size else F.interpolate(image, size=tuple(size), mode="area")
+            candidates = errors.masked_fill(~counted, torch.inf)
+            if weights is None:
+                return candidates.amin(dim=1, keepdim=True)
+            return (errors * weights).gather(1, candidates.argmin(dim=1, keepdim=True))
+        weighted = errors if weights is None else errors * weights
+        return weighted.masked_fill(~counted, 0).sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from selfsup_depth.geometry.precision import at_least_float32
+from selfsup_depth.geometry.resize import resize_by_area
 from selfsup_depth.losses.base import LossTerm
-from selfsup_depth.losses.photometric import resize_by_area
 from selfsup_depth.structures import Batch, DepthEstimate
 
 # Keeps the division by the mean finite; far below the inverse depth of anything, 1/m.
@@ -15,7 +17,7 @@ TINY = 1e-7
 
 
 class Smoothness(LossTerm):
-    """Mean absolute slope of the inverse depth, less where the image has an edge, averaged over levels.
+    """Mean absolute slope or bend of the inverse depth, less where the image has an edge, over all levels.
 
     Source: Godard et al., "Unsupervised monocular depth estimation with left-right consistency", CVPR 2017.
 
@@ -25,8 +27,10 @@ class Smoothness(LossTerm):
         weight: factor in the weighted sum.
         mean_normalised: divide the inverse depth by its mean over the image first; the mean carries
             gradient. Otherwise everything far away would be the smoothest.
-        edge_sharpness: the slope's weight is exp(-edge_sharpness * image gradient).
+        edge_sharpness: the slope's weight is exp(-edge_sharpness * image gradient); 0 = 1 everywhere.
         level_factor: a level counts level_factor ** level.
+        order: 1 = slopes, which are zero where everything is equally far; 2 = bends, weighted by the
+            image's (SfM-Learner without weights, FeatDepth), which are zero on every plane.
     """
 
     def __init__(
@@ -35,11 +39,13 @@ class Smoothness(LossTerm):
         mean_normalised: bool = True,
         edge_sharpness: float = 1.0,
         level_factor: float = 0.5,
+        order: Literal[1, 2] = 1,
     ) -> None:
         super().__init__(weight)
         self.mean_normalised = mean_normalised
         self.edge_sharpness = edge_sharpness
         self.level_factor = level_factor
+        self.order = order
 
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
         """Mean over pixels and levels; see LossTerm."""
@@ -49,8 +55,10 @@ class Smoothness(LossTerm):
             if self.mean_normalised:
                 inverse_depth = inverse_depth / (inverse_depth.mean((-2, -1), keepdim=True) + TINY)
             image = resize_by_area(batch.target.image, inverse_depth.shape[-2:])
-            slope = edge_aware_slope(inverse_depth, image, self.edge_sharpness)
-            values.append(self.level_factor**estimate.level * slope)
+            unevenness = edge_aware_slope if self.order == 1 else edge_aware_bend
+            values.append(
+                self.level_factor**estimate.level * unevenness(inverse_depth, image, self.edge_sharpness)
+            )
         return torch.stack(values).mean()
 
 
@@ -62,8 +70,27 @@ def edge_aware_slope(values: Tensor, image: Tensor, edge_sharpness: float = 1.0)
         image: (B, 3, H, W) in [0, 1].
         edge_sharpness: exponent's factor, per unit of image difference.
     """
-    total = values.new_zeros(())
-    for axis in (-1, -2):
-        release = torch.exp(-edge_sharpness * image.diff(dim=axis).abs().mean(1, keepdim=True))
-        total = total + (values.diff(dim=axis).abs() * release).mean()
-    return total
+    return torch.stack([released(values, image, (axis,), edge_sharpness) for axis in (-1, -2)]).sum()
+
+
+def edge_aware_bend(values: Tensor, image: Tensor, edge_sharpness: float = 1.0) -> Tensor:
+    """Mean absolute second difference of a map, along xx, xy, yx and yy, released at the image's.
+
+    Args:
+        values: (B, 1, H, W).
+        image: (B, 3, H, W) in [0, 1].
+        edge_sharpness: exponent's factor, per unit of second difference of the image.
+    """
+    straight, mixed = [(-1, -1), (-2, -2)], (-1, -2)
+    parts = [released(values, image, axes, edge_sharpness) for axes in straight]
+    # Forward differences commute: xy and yx are one map, counted twice.
+    return torch.stack(parts).sum() + 2 * released(values, image, mixed, edge_sharpness)
+
+
+def released(values: Tensor, image: Tensor, axes: tuple[int, ...], edge_sharpness: float) -> Tensor:
+    """Mean absolute difference of a map along these axes in turn, times exp(-sharpness |image's|)."""
+    for axis in axes:
+        values, image = values.diff(dim=axis), image.diff(dim=axis)
+    if edge_sharpness == 0:
+        return values.abs().mean()
+    return (values.abs() * torch.exp(-edge_sharpness * image.abs().mean(1, keepdim=True))).mean()

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from selfsup_depth.geometry.camera import resize_intrinsics
+from selfsup_depth.geometry.resize import resize_by_area
 from selfsup_depth.geometry.view_synthesis import synthesize
-from selfsup_depth.losses.photometric import resize_by_area
 from selfsup_depth.structures import PosedView, Synthesis, View
 
 Pyramid = Literal["full", "native"]

@@ -9,7 +9,7 @@ from pytorch_lightning.utilities import move_data_to_device
 from torch import Tensor
 
 from selfsup_depth.data.datamodule import DepthDataModule
-from selfsup_depth.losses.photometric import photometric_error
+from selfsup_depth.losses.photometric_error import photometric_error
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.structures import Synthesis
 
