@@ -242,24 +242,27 @@ def test_a_resumed_run_takes_its_own_configuration(tmp_path):
     run = tmp_path / "run"
     config = recorded_run(run)
     longer = parse_train_arguments(["--resume", str(run), "--trainer.max_steps", "9"])
-    assert (longer.run, longer.resume) == (run, True)
+    assert (longer.run, longer.resume) == (run, "yes")
     assert longer.config["trainer"]["max_steps"] == 9
     assert longer.config["model"] == config["model"]
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "fix"),
     [
-        ["--config", "conf/small.yaml"],
-        ["--overwrite"],
-        ["--run", "elsewhere"],
-        ["--seed", "1"],
-        ["--data.batch_size", "2"],
+        (["--resume", "{run}", "--overwrite"], "--overwrite does not go with --resume"),
+        (["--resume", "{run}", "--run", "elsewhere"], "leave --run out"),
+        (["--resume", "auto", "--config", "conf/demo.yaml"], "add --run DIR"),
+        (["--resume", "auto", "--run", "{run}"], "start from --config"),
+        (["--config", "conf/demo.yaml", "--allow-change", "seed"], "is for a resumed run"),
     ],
 )
-def test_a_resumed_run_cannot_become_another(capfd, tmp_path, arguments):
+def test_what_does_not_go_with_resume_is_refused(capfd, tmp_path, arguments, fix):
     recorded_run(tmp_path / "run")
-    assert refused(capfd, "train", "--resume", str(tmp_path / "run"), *arguments)[0] == 2
+    filled = [argument.format(run=tmp_path / "run") for argument in arguments]
+    code, error = refused(capfd, "train", *filled)
+    assert code == 2
+    assert fix in error
 
 
 def test_help_explains_a_class_and_a_section(capsys):

@@ -12,9 +12,11 @@ from selfsup_depth.errors import ConfigError
 from selfsup_depth.training.configuration import resolve
 from selfsup_depth.training.layers import stack_layers
 from selfsup_depth.training.option_help import all_sections_help, topic_help
+from selfsup_depth.training.run_directory import Resume
 
-# What a resumed run may change: how far it goes, not what it is.
-RESUMABLE = {"trainer.max_steps", "trainer.max_epochs"}
+AUTO = "auto"
+# Options of the command that are single values of the configuration, too.
+SINGLE = ("seed", "keep", "save_every")
 
 EPILOG = """
 Every other option is an argument of a constructor, written --SECTION.OPTION VALUE, or in a
@@ -28,14 +30,16 @@ class TrainArguments(NamedTuple):
 
     config: resolved, plain values.
     run: folder of the run.
-    resume: go on from its last checkpoint.
+    resume: whether it goes on from its last checkpoint; "auto": if there is one.
     overwrite: replace what is there.
+    allow_change: keys, or beginnings of keys, in which a resumed run may differ from before.
     """
 
     config: dict[str, Any]
     run: Path
-    resume: bool
+    resume: Resume
     overwrite: bool
+    allow_change: Sequence[str] = ()
 
 
 def run(arguments: list[str]) -> None:
@@ -43,7 +47,7 @@ def run(arguments: list[str]) -> None:
     from selfsup_depth.training.run import fit  # seconds, and not needed to refuse arguments
 
     given = parse_train_arguments(arguments)
-    fit(given.config, given.run, given.resume, given.overwrite)
+    fit(given.config, given.run, given.resume, given.overwrite, given.allow_change)
 
 
 def parse_train_arguments(arguments: Sequence[str]) -> TrainArguments:
@@ -62,17 +66,13 @@ def parse_train_arguments(arguments: Sequence[str]) -> TrainArguments:
         everything = f"{parser.format_help()}\n{all_sections_help(SECTIONS)}"
         print(topic_help(given.help, SECTIONS) if given.help else everything)
         raise SystemExit(0)
-    if given.seed is not None:
-        flags.append(("seed", given.seed))
-    folder = given.resume or given.run or Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
-    files = given.config
-    if given.resume:
-        refuse_with_resume(given, flags)
-        files = [recorded_config(folder)]
-    elif not files:
+    flags += [(name, getattr(given, name)) for name in SINGLE if getattr(given, name) is not None]
+    folder, resume = place_of(given)
+    files = given.config or ([recorded_config(folder)] if resume == "yes" else [])
+    if not files:
         raise ConfigError("no configuration is given; start from --config conf/demo.yaml")
     config = resolve(stack_layers(files, flags), SECTIONS)
-    return TrainArguments(config, folder, bool(given.resume), given.overwrite)
+    return TrainArguments(config, folder, resume, given.overwrite, given.allow_change)
 
 
 def make_parser() -> CommandParser:
@@ -93,9 +93,22 @@ def make_parser() -> CommandParser:
         help="YAML file, or a name inside conf/; repeatable",
     )
     add("--run", type=Path, metavar="DIR", help="folder of the run; default: runs/ and the time")
-    add("--resume", type=Path, metavar="DIR", help="go on with a run from its last checkpoint")
+    add(
+        "--resume",
+        metavar="DIR|auto",
+        help="go on with a run from its last checkpoint; auto: with that of --run, or start it",
+    )
+    add(
+        "--allow-change",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="option in which a resumed run may differ from before, or the beginning of several; repeatable",
+    )
     add("--overwrite", action="store_true", help="replace an earlier run in the folder")
     add("--seed", metavar="INT", help="of everything random; default: 0")
+    add("--keep", metavar="K", help="newest numbered checkpoints to keep beside last and best; default: 0")
+    add("--save-every", metavar="STEPS", help="save this often, too; a tenth of the run is always saved")
     add(
         "-h",
         "--help",
@@ -107,22 +120,25 @@ def make_parser() -> CommandParser:
     return parser
 
 
-def refuse_with_resume(given: Any, flags: list[tuple[str, str]]) -> None:
-    """A resumed run takes its configuration from itself.
+def place_of(given: Any) -> tuple[Path, Resume]:
+    """The folder of the run, and whether it goes on with one that is there.
 
     Raises:
-        ConfigError: something is given that would make it another run.
+        ConfigError: the options contradict each other.
     """
-    if given.run and given.run.resolve() != given.resume.resolve():
-        raise ConfigError("--run and --resume name different folders; leave --run out")
-    for option in ("config", "overwrite"):
+    for option in ("overwrite",) if given.resume else ("allow_change",):
         if getattr(given, option):
-            raise ConfigError(f"--{option} does not go with --resume; leave one of them out")
-    for name, _ in flags:
-        if name not in RESUMABLE:
-            raise ConfigError(
-                f"--{name} would change a resumed run; only {', '.join(sorted(RESUMABLE))} can change"
-            )
+            other = "does not go with" if given.resume else "is for a resumed run, with"
+            raise ConfigError(f"--{option.replace('_', '-')} {other} --resume; leave it out")
+    if given.resume == AUTO:
+        if not given.run:
+            raise ConfigError("--resume auto does not know where; add --run DIR, always the same")
+        return given.run, "auto"
+    if given.resume and given.run and given.run.resolve() != Path(given.resume).resolve():
+        raise ConfigError("--run and --resume name different folders; leave --run out")
+    if given.resume:
+        return Path(given.resume), "yes"
+    return given.run or Path("runs", time.strftime("%Y-%m-%d-%H%M%S")), "no"
 
 
 def recorded_config(folder: Path) -> Path:

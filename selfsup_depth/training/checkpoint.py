@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from selfsup_depth.errors import CheckpointError
-from selfsup_depth.modules.base import SelfSupervisedDepth, num_training_steps
+from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.checkpoint_io import read_sealed
 from selfsup_depth.training.configuration import build
-from selfsup_depth.training.schedule import is_due
 from selfsup_depth.training.sections import MODEL
 
 RECORD = "selfsup_depth"
@@ -45,42 +45,6 @@ class RecordInCheckpoint(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint[RECORD] = self.record
-
-
-class LastCheckpoint(Callback):
-    """Keeps the newest state of the run in one file, for --resume.
-
-    Lightning's own `save_last` writes only when the monitored error has improved, so that
-    a run could lose everything since its best moment.
-
-    Args:
-        file: where.
-        every_n_steps: besides the end of the run.
-    """
-
-    def __init__(self, file: Path, every_n_steps: int) -> None:
-        self.file = file
-        self.every_n_steps = every_n_steps
-        self.saved_at = -1
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        # The last step is saved here, too: once the loop has ended, its state says that the
-        # epoch was completed, and a run that goes on would miss the rest of it.
-        last = trainer.global_step >= num_training_steps(trainer)
-        if last or is_due(trainer.global_step, self.every_n_steps):
-            self.save(trainer)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.save(trainer)
-
-    def save(self, trainer: Trainer) -> None:
-        """Save the state after this step, once; all processes must ask."""
-        if self.saved_at == trainer.global_step:
-            return
-        trainer.save_checkpoint(self.file)
-        self.saved_at = trainer.global_step
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -140,8 +104,18 @@ def without_weight_files(config: Any) -> Any:
     return config
 
 
-def load_weights(module: SelfSupervisedDepth, weights: dict[str, Any], file: Path) -> None:
+def load_weights(module: SelfSupervisedDepth, weights: Mapping[str, Any], file: Path) -> None:
     """Put weights into a module; all must fit.
+
+    Raises:
+        CheckpointError: a tensor is missing, unexpected or of another shape.
+    """
+    refuse_misfit(module, weights, file)
+    module.load_state_dict(weights)
+
+
+def refuse_misfit(module: SelfSupervisedDepth, weights: Mapping[str, Any], file: Path) -> None:
+    """Compare names and shapes of weights with those of a module.
 
     Raises:
         CheckpointError: a tensor is missing, unexpected or of another shape.
@@ -154,4 +128,3 @@ def load_weights(module: SelfSupervisedDepth, weights: dict[str, Any], file: Pat
             f"{len(fitting)} of {len(wanted)} tensors fit, {wrong[0]} does not, in {file}; "
             "use the configuration it was trained with"
         )
-    module.load_state_dict(weights)

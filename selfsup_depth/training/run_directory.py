@@ -5,22 +5,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import platform
 import shutil
 import socket
-import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import yaml
 
-from selfsup_depth.errors import ConfigError, RunInUseError, StorageError
+from selfsup_depth.errors import CheckpointError, ConfigError, RunInUseError, StorageError
+from selfsup_depth.training.environment import environment
 from selfsup_depth.training.storage import check_space, part_of, remove_parts, write_text
 
 CONFIG = "config.yaml"
 LOCK = "run.lock"
-PACKAGES = ("selfsup-depth", "torch", "pytorch-lightning", "kornia", "numpy", "pillow", "torchmetrics")
+Resume = Literal["no", "yes", "auto"]
 
 
 class RunDirectory:
@@ -42,6 +40,10 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def last(self) -> Path:
+        return self.checkpoints / "last.ckpt"
+
+    @property
     def pictures(self) -> Path:
         return self.path / "pictures"
 
@@ -49,26 +51,48 @@ class RunDirectory:
     def config(self) -> Path:
         return self.path / CONFIG
 
-    def create(self, overwrite: bool) -> None:
+    def last_checkpoint(self, resume: Resume) -> Path | None:
+        """The checkpoint to go on from; None: the run begins.
+
+        Raises:
+            CheckpointError: there is none where there must be one.
+        """
+        if resume == "no" or self.last.is_file():
+            return None if resume == "no" else self.last
+        if resume == "yes":
+            raise CheckpointError(
+                f"no checkpoint to go on from, in {self.last}; start the run without --resume"
+            )
+        if any(self.checkpoints.glob("*.ckpt")):
+            raise CheckpointError(
+                f"other checkpoints but no last.ckpt, in {self.checkpoints}; copy one to last.ckpt"
+            )
+        return None
+
+    def create(self, overwrite: bool, unsaved: bool = False) -> None:
         """Make the folder of a new run and hold it.
 
         Args:
             overwrite: remove an earlier run found there.
+            unsaved: remove one that has saved nothing.
 
         Raises:
             ConfigError: something is there already.
             StorageError: the place cannot be written to.
-            RunInUseError: another process holds it.
+            RunInUseError: another process holds it, or has saved since it was looked at.
         """
         occupied = self.path.is_file() or (self.path.is_dir() and any(self._other_than_lock()))
         if occupied and not self.config.is_file():
             raise ConfigError(f"something other than a run exists, in {self.path}; choose another --run")
-        if occupied and not overwrite:
+        if occupied and not overwrite and not unsaved:
             raise ConfigError(
                 f"a run exists already, in {self.path}; use --resume, --overwrite or another --run"
             )
         self.hold()
-        for entry in self._other_than_lock():
+        if unsaved and self.last.is_file():
+            raise RunInUseError(f"another process has just saved, in {self.path}; run the command again")
+        # What tells that this is a run goes last: a process that is killed here can be repeated.
+        for entry in sorted(self._other_than_lock(), key=lambda entry: entry.name == CONFIG):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         self.prepare()
 
@@ -128,12 +152,18 @@ class RunDirectory:
         """
         check_space(self.checkpoints, needed)
 
-    def keep_metrics(self) -> None:
-        """Set the table of an interrupted run aside: the logger would begin it anew."""
-        table = self.path / "metrics.csv"
-        if table.exists():
-            earlier = len(list(self.path.glob("metrics_part_*.csv")))
-            os.replace(table, self.path / f"metrics_part_{earlier + 1}.csv")
+    def set_aside(self, config: dict[str, Any]) -> None:
+        """Keep the table of an interrupted run, which the logger would begin anew, and another configuration.
+
+        Args:
+            config: the one that it goes on with.
+        """
+        written = self.config.read_text(encoding="utf-8") if self.config.is_file() else ""
+        for file in ["metrics.csv"] + [CONFIG] * (written not in ("", text_of(config))):
+            stem, dot, suffix = file.partition(".")
+            if (self.path / file).exists():
+                earlier = len(list(self.path.glob(f"{stem}_part_*.{suffix}")))
+                os.replace(self.path / file, self.path / f"{stem}_part_{earlier + 1}{dot}{suffix}")
 
     def release(self) -> None:
         """Let other processes in."""
@@ -143,7 +173,7 @@ class RunDirectory:
 
     def record(self, config: dict[str, Any]) -> None:
         """Write what is needed to repeat the run: its whole configuration, and the versions."""
-        write_text(self.config, yaml.safe_dump(config, sort_keys=False, width=110))
+        write_text(self.config, text_of(config))
         write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
 
     def discard(self) -> None:
@@ -151,26 +181,18 @@ class RunDirectory:
         shutil.rmtree(self.path)
 
     def _other_than_lock(self) -> list[Path]:
-        return [entry for entry in self.path.iterdir() if entry.name != LOCK]
+        """What lies there, but for what a process leaves that is killed while it makes the folder."""
+        return [entry for entry in self.path.iterdir() if not (entry.name == LOCK or is_remnant(entry))]
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine of this process."""
-    return {
-        "versions": versions(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "command": sys.argv,
-    }
+def is_remnant(entry: Path) -> bool:
+    """Whether this is an empty folder or a half-written file of ours."""
+    if entry.is_dir():
+        return entry.name in ("checkpoints", "pictures") and not any(entry.iterdir())
+    return entry.name == part_of(entry.with_name(CONFIG)).name
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that decide what is computed."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+def text_of(config: dict[str, Any]) -> str:
+    """A configuration as it is written down."""
+    text: str = yaml.safe_dump(config, sort_keys=False, width=110)
+    return text

@@ -38,4 +38,7 @@ SECTIONS = {
     "optimizer": Section(Optimization),
     "trainer": Section(Trainer, skip=SET_BY_THE_RUN, built=False),
     "seed": Section(int, value=0),
+    # Numbered checkpoints that are kept; steps between saves, 0: a tenth of the run.
+    "keep": Section(int, value=0),
+    "save_every": Section(int, value=0),
 }

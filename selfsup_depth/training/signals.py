@@ -14,7 +14,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from selfsup_depth.console import EXIT_CODES
 from selfsup_depth.structures import Batch, Measured
 from selfsup_depth.training.agreement import end_together, largest_of_all
-from selfsup_depth.training.checkpoint import LastCheckpoint
+from selfsup_depth.training.saving import LastCheckpoint
 
 log = logging.getLogger(__name__)
 

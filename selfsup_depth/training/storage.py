@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 from selfsup_depth.errors import StorageError
@@ -29,6 +30,33 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file, which is never written in place, a second name; a copy where that cannot be.
+
+    Raises:
+        StorageError: neither is possible; what was there before stays.
+    """
+    part = part_of(target)
+    try:
+        part.unlink(missing_ok=True)
+        try:
+            os.link(source, part)
+        except OSError:  # a file system without links
+            with part.open("wb") as copy, source.open("rb") as original:
+                shutil.copyfileobj(original, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+        os.replace(part, target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise StorageError(
+            f"checkpoint not kept ({error.strerror}), in {target}; free space or give a smaller --keep"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def check_space(folder: Path, needed: int, file: Path | None = None) -> None:

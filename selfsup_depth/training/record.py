@@ -1,0 +1,33 @@
+"""What a run knows about itself and writes into its checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.losses.needs import Need
+from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.modules.left_right import LeftRight
+from selfsup_depth.training.environment import versions
+
+
+def record_of(config: dict[str, Any], module: SelfSupervisedDepth, data: DepthDataModule) -> dict[str, Any]:
+    """What a checkpoint says about itself."""
+    return {
+        "config": config,
+        "versions": versions(),
+        "scale": {"kind": kind_of_scale(module, data), "unit": "metre"},
+        "size": [data.height, data.width],
+        "depth_range": [module.depth_net.min_depth, module.depth_net.max_depth],
+    }
+
+
+def kind_of_scale(module: SelfSupervisedDepth, data: DepthDataModule) -> str:
+    """Which scale the depth has: "metric" where a length in metres takes part, else "relative"."""
+    known_baseline = data.stereo or isinstance(module, LeftRight)
+    known_speed = any(Need.TRAVELLED in term.needs() for term in module.active_terms.values())
+    # Behind a pose network nothing holds the scale once it has taken over.
+    posed_by_travelled = (
+        not getattr(module, "pose_net", None) and data.two_view_motion and data.knows_travelled
+    )
+    return "metric" if known_baseline or known_speed or posed_by_travelled else "relative"
