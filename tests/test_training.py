@@ -247,7 +247,7 @@ class Plain(DepthNetwork):
     def __init__(self, first_depth: float = 20.0) -> None:
         super().__init__(min_depth=2.0, first_depth=first_depth)
         self.head = nn.Conv2d(3, 1, 3, padding=1)
-        self.say_first_depth(self.head)
+        self.say_first_depth([self.head])
 
     def forward(self, image):
         return self.inverse_depths([self.head(image)])

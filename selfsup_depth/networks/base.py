@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.inverse_depth import inverse_depth_from_sigmoid, sigmoid_from_inverse_depth
-from selfsup_depth.geometry.precision import full_precision
+from selfsup_depth.geometry.precision import at_least_float32, full_precision
 
 # Sizes that can be halved five times without remainder: what every depth network takes.
 SIZE_MULTIPLE = 32
@@ -79,12 +80,38 @@ class DepthNetwork(nn.Module, abc.ABC):
                 for activation in activations
             ]
 
-    def say_first_depth(self, head: nn.Conv2d) -> None:
-        """Make a head, the last convolution before the sigmoid, say the first depth everywhere."""
+    def say_first_depth(self, heads: Iterable[nn.Module]) -> None:
+        """Make heads, the last convolutions before the sigmoid, say the first depth everywhere."""
         share = sigmoid_from_inverse_depth(1 / self.first_depth, self.min_depth, self.max_depth)
-        assert head.bias is not None
-        nn.init.normal_(head.weight, std=HEAD_SPREAD)
-        nn.init.constant_(head.bias, math.log(share / (1 - share)))
+        for head in heads:
+            assert isinstance(head, nn.Conv2d)
+            assert head.bias is not None
+            nn.init.normal_(head.weight, std=HEAD_SPREAD)
+            nn.init.constant_(head.bias, math.log(share / (1 - share)))
+
+
+class DepthHead(nn.Conv2d):
+    """Last 3x3 convolution before the sigmoid, in full precision under autocast too.
+
+    bfloat16 activations would say depth in steps of over one per cent.
+    """
+
+    def __init__(self, in_channels: int, num_outputs: int) -> None:
+        super().__init__(in_channels, num_outputs, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, in_channels, h, w) to (B, num_outputs, h, w), at least float32."""
+        with full_precision(input):
+            return super().forward(at_least_float32(input))
+
+
+def start_as_glorot(network: nn.Module) -> None:
+    """Xavier's uniform weights and zero biases for every convolution (Glorot, Bengio 2010)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d):
+            nn.init.xavier_uniform_(module.weight)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
 
 
 def check_depths(min_depth: float, max_depth: float, first_depth: float | None) -> None:

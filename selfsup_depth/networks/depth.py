@@ -123,9 +123,7 @@ class DepthNet(DepthNetwork):
         )
         self.decoder = DepthDecoder(self.encoder.num_channels, decoder_width or width, num_outputs)
         if first_depth is not None:
-            for head in self.decoder.heads:
-                assert isinstance(head, ReflectedConv3x3)
-                self.say_first_depth(head)
+            self.say_first_depth(self.decoder.heads)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Inverse depth in 1/m at 1/1, 1/2, 1/4 and 1/8 of the size; see DepthNetwork."""
