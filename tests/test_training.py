@@ -26,8 +26,10 @@ from selfsup_depth.training.pictures import Pictures
 # The tiny drive's frames are noise: two-view geometry finds no motion in them.
 EXTRA = {
     "monodepth2_mono": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
+    "packnet": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
     "monodepth": ["--model.depth_net.num_layers=18"],
 }
+METHODS = sorted(path.stem for path in (Path(__file__).parents[1] / "conf" / "method").glob("*.yaml"))
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -43,9 +45,7 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
-@pytest.mark.parametrize(
-    "method", ["monodepth", "monodepth2_mono", "monodepth2_stereo", "monodepth2_mono_stereo", "velocity"]
-)
+@pytest.mark.parametrize("method", METHODS)
 def test_every_recipe_trains_and_leaves_a_whole_run(train, tmp_path, capsys, method):
     options = ["--trainer.max_steps=2", *EXTRA.get(method, [])]
     assert train(tmp_path / "run", *options, method=method) == 0
