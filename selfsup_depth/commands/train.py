@@ -15,8 +15,8 @@ from selfsup_depth.training.option_help import all_sections_help, topic_help
 from selfsup_depth.training.run_directory import Resume
 
 AUTO = "auto"
-# Options of the command that are single values of the configuration, too.
-SINGLE = ("seed", "keep", "save_every")
+# Options of the command that are keys of the configuration, too.
+SHORT = {"seed": "seed", "keep": "keep", "save_every": "save_every", "on_bad_data": "data.on_bad_data"}
 
 EPILOG = """
 Every other option is an argument of a constructor, written --SECTION.OPTION VALUE, or in a
@@ -66,7 +66,7 @@ def parse_train_arguments(arguments: Sequence[str]) -> TrainArguments:
         everything = f"{parser.format_help()}\n{all_sections_help(SECTIONS)}"
         print(topic_help(given.help, SECTIONS) if given.help else everything)
         raise SystemExit(0)
-    flags += [(name, getattr(given, name)) for name in SINGLE if getattr(given, name) is not None]
+    flags += [(key, value) for name, key in SHORT.items() if (value := getattr(given, name)) is not None]
     folder, resume = place_of(given)
     files = given.config or ([recorded_config(folder)] if resume == "yes" else [])
     if not files:
@@ -109,6 +109,7 @@ def make_parser() -> CommandParser:
     add("--seed", metavar="INT", help="of everything random; default: 0")
     add("--keep", metavar="K", help="newest numbered checkpoints to keep beside last and best; default: 0")
     add("--save-every", metavar="STEPS", help="save this often, too; a tenth of the run is always saved")
+    add("--on-bad-data", metavar="error|skip", help="the same as --data.on_bad_data; default: error")
     add(
         "-h",
         "--help",

@@ -14,6 +14,11 @@ from selfsup_depth.errors import DataError
 # The values that are words: the day and hour of the calibration.
 _WORDS = {"calib_time"}
 
+# Far beyond any camera, and far from what would overflow.
+MIN_FOCAL, MAX_FOCAL = 1e-2, 1e6
+MAX_METRES = 1e6
+MAX_SIDE = 100_000
+
 
 @dataclass(frozen=True)
 class CalibrationFile:
@@ -62,7 +67,32 @@ class CalibrationFile:
         check_intrinsics(P[:, :3], self.where(key))
         T_rig_to_camera = np.eye(4)
         T_rig_to_camera[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])
+        if not (np.abs(T_rig_to_camera[:3, 3]) < MAX_METRES).all():
+            raise DataError(f"the camera stands nowhere near its rig, in {self.where(key)}; restore the file")
         return P[:, :3], T_rig_to_camera
+
+    def rotation(self, key: str) -> Matrix:
+        """A 3x3 rotation.
+
+        Raises:
+            DataError: the key is missing, or its nine numbers are none.
+        """
+        R = self.array(key, 3, 3)
+        check_rotation(R, self.where(key))
+        return R
+
+    def size(self, key: str) -> tuple[int, int]:
+        """Height and width of images, stored as width and height.
+
+        Raises:
+            DataError: the key is missing, or its two numbers are no size.
+        """
+        width, height = self.array(key, 2).tolist()
+        if not all(side.is_integer() and 0 < side <= MAX_SIDE for side in (width, height)):
+            raise DataError(
+                f"{width:g} x {height:g} is no image size, in {self.where(key)}; restore the file"
+            )
+        return int(height), int(width)
 
 
 def read_calibration(path: Path) -> CalibrationFile:
@@ -96,9 +126,24 @@ def check_intrinsics(K: Matrix, where: str) -> None:
         raise DataError(
             f"focal lengths {K[0, 0]:g} and {K[1, 1]:g} are not positive, in {where}; correct the calibration"
         )
+    if not all(MIN_FOCAL < focal < MAX_FOCAL for focal in (K[0, 0], K[1, 1])):
+        raise DataError(
+            f"focal lengths {K[0, 0]:g} and {K[1, 1]:g} are not pixels, in {where}; correct the calibration"
+        )
     expected = np.array([[K[0, 0], 0, K[0, 2]], [0, K[1, 1], K[1, 2]], [0, 0, 1]])
     if not np.allclose(K, expected, atol=1e-6):
         raise DataError(f"not the intrinsics of a rectified camera, in {where}; expected no skew and [0 0 1]")
+
+
+def check_rotation(R: Matrix, where: str) -> None:
+    """Refuse a matrix that stretches or mirrors.
+
+    Raises:
+        DataError: it is no rotation.
+    """
+    # Compared first, so that what would overflow is never multiplied.
+    if (np.abs(R) > 2).any() or not np.allclose(R @ R.T, np.eye(3), atol=1e-3) or np.linalg.det(R) < 0:
+        raise DataError(f"the nine numbers are no rotation, in {where}; restore the file")
 
 
 def check_principal_point(K: Matrix, size: tuple[int, int], where: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,10 +15,13 @@ from selfsup_depth.data.example_motions import find_motions, user_cache
 from selfsup_depth.data.examples import MeasuredExamples, Motions, TrainingExamples
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.loading import TrainingLoader, measured_loader, processes
+from selfsup_depth.data.option_checks import check_frames, check_ranges
 from selfsup_depth.data.parts import Parts, data_root, read_parts
-from selfsup_depth.data.selection import Needs
+from selfsup_depth.data.screening import OnBadData
+from selfsup_depth.data.selection import Needs, Selection
 from selfsup_depth.data.splits import Part
-from selfsup_depth.errors import ConfigError
+from selfsup_depth.data.travelled import KnownDistances, count_known
+from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.structures import Batch, Measured
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,10 @@ class DepthDataModule(LightningDataModule):
             the left one.
         on_missing: whether a split line whose frame, neighbour or other camera's image is not
             there is refused, or left out and counted.
+        on_bad_data: whether a file that cannot be used ends the run, or the examples that need
+            it or a listed file that is missing are left out, counted and named in bad_data.txt;
+            every file is then read before the first step, and more than 1 % end the run.
+        follow_symlinks: whether links inside the root may lead out of it.
         flip: mirror half of the examples.
         colour_jitter: change the colours that the networks see by up to this share; 0 = none.
         zoom: cut out and enlarge by up to this factor; 1 = none.
@@ -67,6 +73,8 @@ class DepthDataModule(LightningDataModule):
         hold_out: float = 0.0,
         sides: Sequence[Literal["l", "r"]] | None = None,
         on_missing: Literal["refuse", "skip"] = "refuse",
+        on_bad_data: OnBadData = "error",
+        follow_symlinks: bool = False,
         flip: bool = True,
         colour_jitter: float = 0.2,
         zoom: float = 1.0,
@@ -87,14 +95,20 @@ class DepthDataModule(LightningDataModule):
         self.hold_out = hold_out
         self.sides = sides
         self.on_missing = on_missing
+        self.on_bad_data: OnBadData = on_bad_data
+        self.follow_symlinks = follow_symlinks
         self.augmentation = Augmentation(flip, colour_jitter, zoom)
         self.two_view_motion = two_view_motion
         self.motion_cache = motion_cache
         self.seed = seed
-        self._check_options()
+        counts = {"height": height, "width": width, "batch_size": batch_size, "num_workers": num_workers}
+        check_ranges(self.augmentation, hold_out=hold_out, **counts)
+        check_frames(self.video, split, hold_out)
         self._parts: Parts | None = None
         self._training: TrainingExamples | None = None
         self._measured: dict[Part, MeasuredExamples] = {}
+        self.travelled = KnownDistances()
+        self.bad_data: list[str] = []  # why examples are left out as bad, sorted
 
     def prepare_data(self) -> None:
         """Make the data if the layout can; in one process."""
@@ -109,7 +123,14 @@ class DepthDataModule(LightningDataModule):
         """
         if self._parts is None:
             self._parts = read_parts(
-                self.layout, self.root, self.split, self.hold_out, self.sides, self.on_missing
+                self.layout,
+                self.root,
+                self.split,
+                self.hold_out,
+                self.sides,
+                self.on_missing,
+                self.on_bad_data,
+                self.follow_symlinks,
             )
         if stage == "fit" and self._training is None:
             self._training = self._training_examples(self._parts)
@@ -138,13 +159,7 @@ class DepthDataModule(LightningDataModule):
     @property
     def knows_travelled(self) -> bool:
         """Whether the distance between neighbouring exposures is known, at least for some."""
-        if self._training is None:
-            return False
-        return any(
-            math.isfinite(recording.travelled(side, index, index + offset))
-            for recording, side, index in self._training.examples
-            for offset in self.video
-        )
+        return self.travelled.known > 0
 
     @property
     def validation_note(self) -> str:
@@ -165,34 +180,21 @@ class DepthDataModule(LightningDataModule):
         if len(examples) < self.batch_size * world_size:
             what = f"{len(examples)} examples do not fill a batch of {self.batch_size}"
             where = f"in each of {world_size} processes, " * (world_size > 1)
-            raise ConfigError(f"{what}, {where}in {parts.root}; give a smaller --data.batch_size")
+            raise DataError(f"{what}, {where}in {parts.root}; give a smaller --data.batch_size")
         motions: Motions = {}
         if self.two_view_motion and self.video:
             motions = find_motions(examples, self.video, self.motion_cache or user_cache(parts.root))
-        log.info("training: %s", selection.summary())
+        self._say("training", selection)
+        self.travelled = count_known(examples, self.video)
         size = self.height, self.width
         return TrainingExamples(examples, needs, size, self.augmentation, self.seed, motions)
 
     def _measured_examples(self, parts: Parts, part: Part) -> MeasuredExamples:
         selection = parts.measured(part)
-        name = "test" if part == "test" else "validation"
-        log.info("%s with measured depth: %s", name, selection.summary())
+        self._say(f"{'test' if part == 'test' else 'validation'} with measured depth", selection)
         return MeasuredExamples(selection.examples, (self.height, self.width))
 
-    def _check_options(self) -> None:
-        """Refuse values that no data could make sense of."""
-        for name, value, low, high in (
-            ("height", self.height, 1, math.inf),
-            ("width", self.width, 1, math.inf),
-            ("batch_size", self.batch_size, 1, math.inf),
-            ("num_workers", self.num_workers, 0, math.inf),
-            ("hold_out", self.hold_out, 0, 0.999),
-            ("colour_jitter", self.augmentation.colour_jitter, 0, 1),
-            ("zoom", self.augmentation.zoom, 1, 10),
-        ):
-            if not low <= value <= high:
-                raise ConfigError(f"{name} is {value}; give --data.{name} between {low} and {high}")
-        if 0 in self.video or len(set(self.video)) < len(self.video):
-            raise ConfigError(f"video is {self.video}; give offsets that differ, none 0: --data.video=[-1,1]")
-        if self.split is not None and self.hold_out:
-            raise ConfigError("hold_out is for data without a split; leave one of the two out")
+    def _say(self, name: str, selection: Selection) -> None:
+        log.info("%s: %s", name, selection.summary())
+        bad = {reason.replace(f"{self.root}/", "") for reason in selection.bad}  # as data can move
+        self.bad_data = sorted(bad | {*self.bad_data})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from selfsup_depth.data.images import open_picture
 from selfsup_depth.data.recording import DepthSource
@@ -21,6 +23,15 @@ class DepthPng(DepthSource):
     """A depth map as KITTI stores it: metres times 256 in 16 bits, 0 = none."""
 
     path: Path
+
+    @property
+    def file(self) -> Path:
+        """The PNG."""
+        return self.path
+
+    def check(self) -> None:
+        """Refuse another kind of file."""
+        check_uint16(self.path)
 
     def read(self) -> NDArray[np.float32]:
         """The depth map, (H0, W0) metres."""
@@ -40,6 +51,15 @@ class DisparityPng(DepthSource):
     path: Path
     focal: float
     baseline: float
+
+    @property
+    def file(self) -> Path:
+        """The PNG."""
+        return self.path
+
+    def check(self) -> None:
+        """Refuse another kind of file."""
+        check_uint16(self.path)
 
     def read(self) -> NDArray[np.float32]:
         """The depth map, (H0, W0) metres: focal * baseline / disparity."""
@@ -67,7 +87,19 @@ def read_uint16(path: Path) -> NDArray[np.uint16]:
         DataError: missing, unreadable, or of another depth: eight bits hold no metres, they
             are a picture of a depth map.
     """
+    with _open_uint16(path) as picture:
+        return np.asarray(picture, dtype=np.uint16)
+
+
+def check_uint16(path: Path) -> None:
+    """Refuse what its header shows to be no 16-bit grey PNG; see `read_uint16`."""
+    with _open_uint16(path):
+        pass
+
+
+@contextmanager
+def _open_uint16(path: Path) -> Iterator[Image.Image]:
     with open_picture(path, ("PNG",)) as picture:
         if not picture.mode.startswith("I;16"):
             raise DataError(f"depth map is not a 16-bit PNG ({picture.mode}), in {path}; give the original")
-        return np.asarray(picture, dtype=np.uint16)
+        yield picture

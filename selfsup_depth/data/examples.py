@@ -9,10 +9,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from selfsup_depth.data.augmentation import Augmentation
-from selfsup_depth.data.recording import Camera, Matrix
+from selfsup_depth.data.recording import Camera, Matrix, check_size
 from selfsup_depth.data.selection import OTHER_SIDE, Example, Needs
 from selfsup_depth.data.transforms import Framing
-from selfsup_depth.errors import DataError
 from selfsup_depth.structures import Batch, Measured, PosedView, VideoView, View
 
 # Motion between two frames of one camera by (recording, side, earlier index, later index).
@@ -118,7 +117,5 @@ def _other_camera(example: Example, framing: Framing) -> PosedView:
 def _view(camera: Camera, index: int, framing: Framing) -> View:
     image = camera.frames[index].image
     picture = image.read()
-    if (picture.height, picture.width) != camera.size:
-        what = f"image is {picture.width}x{picture.height}, the camera's {camera.size[1]}x{camera.size[0]}"
-        raise DataError(f"{what}, in {image}; restore it")
+    check_size(picture, camera.size, image)
     return framing.view(picture, camera.K)

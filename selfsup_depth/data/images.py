@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.recording import Photograph, check_size
 from selfsup_depth.errors import DataError, first_line
 
 # Pillow opens 40 formats, some of which start other programs; photographs need these.
@@ -47,13 +50,23 @@ def open_picture(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         limit = MAX_PIXELS // 10**6
         raise DataError(f"image has more than {limit} megapixels, in {path}; resize it") from error
-    except FileNotFoundError as error:
-        raise DataError(f"image is missing, in {path}; restore the file") from error
     except UnidentifiedImageError as error:
         raise DataError(f"not a {' or '.join(formats)} image, in {path}; download it again") from error
     except _DECODING_ERRORS as error:
+        raise _refusal(error, path) from error
+
+
+def _refusal(error: Exception, path: Path) -> DataError:
+    """What the operating system or a decoder says, in our words."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:
         reason = first_line(error)[:80]
-        raise DataError(f"image cannot be decoded ({reason}), in {path}; download it again") from error
+        return DataError(f"image cannot be decoded ({reason}), in {path}; download it again")
+    if path.is_symlink() and number in (errno.ENOENT, errno.ELOOP):
+        return DataError(f"image is a link to {os.readlink(path)}, where no file is, in {path}; restore it")
+    if number == errno.ENOENT:
+        return DataError(f"image is missing, in {path}; restore the file")
+    return DataError(f"image cannot be read ({os.strerror(number)}), in {path}; check its permissions")
 
 
 def read_rgb(path: Path, turn: bool = True) -> Image.Image:
@@ -68,10 +81,9 @@ def read_rgb(path: Path, turn: bool = True) -> Image.Image:
         DataError: missing, unreadable, truncated, too large, deeper than 8 bits, or turned.
     """
     with open_picture(path, PHOTOGRAPH_FORMATS) as picture:
-        if picture.mode not in _EIGHT_BIT_MODES:
-            raise DataError(f"image is not 8-bit (mode {picture.mode}), in {path}; convert it to 8-bit RGB")
-        if not turn and picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            raise DataError(f"image is stored turned (EXIF orientation), in {path}; save it upright")
+        _check_depth(picture, path)
+        if not turn:
+            _refuse_turned(picture, path)
         return ImageOps.exif_transpose(picture).convert("RGB")
 
 
@@ -90,8 +102,50 @@ class ImageFile(Photograph):
         """The image; refused if it is stored turned, see `read_rgb`."""
         return read_rgb(self.path, turn=False)
 
+    def check(self, size: tuple[int, int]) -> None:
+        """Refuse what the header shows; nothing is decoded."""
+        with open_picture(self.path, PHOTOGRAPH_FORMATS) as picture:
+            _check_depth(picture, self.path)
+            # Pillow decodes a whole PNG to find a note that may stand behind the pixels.
+            if picture.format != "PNG" or "exif" in picture.info:
+                _refuse_turned(picture, self.path)
+            check_size(picture, size, self)
+
+
+def _refuse_turned(picture: Image.Image, path: Path) -> None:
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        raise DataError(f"image is stored turned (EXIF orientation), in {path}; save it upright")
+
+
+def _check_depth(picture: Image.Image, path: Path) -> None:
+    # Pillow gives three channels of 16 bits the name of three of 8, and keeps the upper half.
+    deep = picture.mode not in _EIGHT_BIT_MODES or any(map(_is_deep, getattr(picture, "tile", ())))
+    if deep:
+        raise DataError(f"image is not 8-bit (mode {picture.mode}), in {path}; convert it to 8-bit RGB")
+
+
+def _is_deep(tile: tuple[Any, ...]) -> bool:
+    """Whether what is stored has more than 8 bits: "RGB;16B", or PPM's ("RGB", 65535)."""
+    codec, stored = tile[0], tile[-1] if isinstance(tile[-1], tuple) else (tile[-1],)
+    return ";16" in str(stored[0]) or (codec.startswith("ppm") and max(stored[1:], default=0) > 255)
+
 
 def image_size(path: Path) -> tuple[int, int]:
     """Height and width of a photograph, from its header alone."""
     with open_picture(path, PHOTOGRAPH_FORMATS) as picture:
         return picture.height, picture.width
+
+
+def first_size(paths: Iterable[Path]) -> tuple[int, int]:
+    """Height and width of the first photograph that can be opened: one bad file is not all.
+
+    Raises:
+        DataError: none can; naming the first.
+    """
+    refusals: list[DataError] = []
+    for path in paths:
+        try:
+            return image_size(path)
+        except DataError as error:
+            refusals.append(error)
+    raise refusals[0]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from selfsup_depth.data.calibration import CalibrationFile, check_principal_point, read_calibration
-from selfsup_depth.data.images import ImageFile, image_size
+from selfsup_depth.data.images import ImageFile, first_size
 from selfsup_depth.data.layout import Layout, check_root, numbered_files
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
 from selfsup_depth.data.text_files import parse_numbers, read_lines
@@ -69,7 +69,7 @@ def _camera(
     T_world_from_rig: dict[int, Matrix],
 ) -> Camera:
     K, T_rig_to_camera = calibration.projection(key)
-    size = image_size(next(iter(images.values())))
+    size = first_size(images.values())
     check_principal_point(K, size, calibration.where(key))
     T_camera_to_rig = np.linalg.inv(T_rig_to_camera)
     frames = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,9 +17,9 @@ from typing import Literal
 import numpy as np
 import pykitti
 
-from selfsup_depth.data.calibration import check_principal_point, read_calibration
+from selfsup_depth.data.calibration import MAX_METRES, check_principal_point, read_calibration
 from selfsup_depth.data.depth_files import DepthPng, annotated_folders
-from selfsup_depth.data.images import ImageFile, image_size
+from selfsup_depth.data.images import ImageFile, first_size
 from selfsup_depth.data.layout import Layout, check_root, numbered_files
 from selfsup_depth.data.recording import Camera, DepthSource, Frame, Matrix, Recording
 from selfsup_depth.data.text_files import parse_numbers, read_lines
@@ -79,7 +80,7 @@ class KittiRaw(Layout):
         images: dict[int, Path],
         packets: dict[int, _Packet],
     ) -> Camera:
-        calibrated.check_size(next(iter(images.values())))
+        calibrated.check_size(images.values())
         seconds = read_timestamps(drive / f"image_{calibrated.number}" / "timestamps.txt", max(images) + 1)
         measured = self._measured(root, drive, calibrated)
         T_imu_from_camera = np.linalg.inv(calibrated.T_camera_from_imu)
@@ -117,12 +118,12 @@ class _CalibratedCamera:
     T_camera_from_imu: Matrix
     where: str
 
-    def check_size(self, image: Path) -> None:
+    def check_size(self, images: Collection[Path]) -> None:
         """Refuse images of another size than the calibration's: K would be of other pixels."""
-        if (found := image_size(image)) != self.size:
+        if (found := first_size(images)) != self.size:
             raise DataError(
-                f"image is {found[1]}x{found[0]}, but {self.where} is for {self.size[1]}x{self.size[0]}, "
-                f"in {image}; give the images as KITTI has them, they are resized here"
+                f"images are {found[1]}x{found[0]}, but {self.where} is for {self.size[1]}x{self.size[0]}, "
+                f"in {next(iter(images)).parent}; give the images as KITTI has them, they are resized here"
             )
 
 
@@ -134,20 +135,20 @@ class _Day:
     def read(cls, day: Path) -> _Day:
         """Calibration of a recording day."""
         rectified = read_calibration(day / "calib_cam_to_cam.txt")
-        T_rectify = pykitti.utils.transform_from_rot_trans(rectified.array("R_rect_00", 3, 3), np.zeros(3))
+        T_rectify = pykitti.utils.transform_from_rot_trans(rectified.rotation("R_rect_00"), np.zeros(3))
         T_rig_from_velodyne = T_rectify @ _read_rigid(day / "calib_velo_to_cam.txt")
         T_velodyne_from_imu = _read_rigid(day / "calib_imu_to_velo.txt")
         cameras = {}
         for side, number in CAMERA_NUMBERS.items():
             key = f"P_rect_{number}"
             K, T_rig_to_camera = rectified.projection(key)
-            width, height = rectified.array(f"S_rect_{number}", 2).astype(int).tolist()
-            check_principal_point(K, (height, width), rectified.where(key))
+            size = rectified.size(f"S_rect_{number}")
+            check_principal_point(K, size, rectified.where(key))
             T_camera_from_velodyne = T_rig_to_camera @ T_rig_from_velodyne
             cameras[side] = _CalibratedCamera(
                 number=number,
                 K=K,
-                size=(height, width),
+                size=size,
                 T_rig_to_camera=T_rig_to_camera,
                 P_velodyne_to_image=K @ T_camera_from_velodyne[:3],
                 T_camera_from_imu=T_camera_from_velodyne @ T_velodyne_from_imu,
@@ -159,7 +160,9 @@ class _Day:
 def _read_rigid(path: Path) -> Matrix:
     """The rigid motion (4, 4) of a calibration file."""
     rigid = read_calibration(path)
-    T: Matrix = pykitti.utils.transform_from_rot_trans(rigid.array("R", 3, 3), rigid.array("T", 3))
+    T: Matrix = pykitti.utils.transform_from_rot_trans(rigid.rotation("R"), rigid.array("T", 3))
+    if not (np.abs(T[:3, 3]) < MAX_METRES).all():
+        raise DataError(f"the sensors stand too far apart, in {rigid.where('T')}; restore the file")
     return T
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES
 from selfsup_depth.data.recording import Recording
 from selfsup_depth.errors import DataError
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 class Layout(abc.ABC):
@@ -63,6 +65,22 @@ def numbered_files(folder: Path, suffixes: tuple[str, ...] = PHOTOGRAPH_SUFFIXES
     """Files whose name is a number, by that number; empty if there is no such folder."""
     if not folder.is_dir():
         return {}
-    files = (path for path in folder.iterdir() if path.suffix.lower() in suffixes)
-    numbered = {int(path.stem): path for path in files if re.fullmatch(r"\d+", path.stem, re.ASCII)}
-    return dict(sorted(numbered.items()))
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    named = ((int(path.stem), path) for path in files if re.fullmatch(r"\d+", path.stem, re.ASCII))
+    return dict(sorted(by_one_name(named).items()))
+
+
+def by_one_name(files: Iterable[tuple[Name, Path]]) -> dict[Name, Path]:
+    """Files by their name or number.
+
+    Raises:
+        DataError: two have the same, as 0001.png and 0001.jpg: which is meant cannot be known.
+    """
+    named: dict[Name, Path] = {}
+    for name, path in files:
+        if name in named:
+            raise DataError(
+                f"{named[name].name} and {path.name} are one frame, in {path}; keep one of the two"
+            )
+        named[name] = path
+    return named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Literal
 
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.recording import Recording
+from selfsup_depth.data.screening import OnBadData, Screening
 from selfsup_depth.data.selection import Needs, Selection, check_rigs, hold_out, select_all, select_listed
-from selfsup_depth.data.splits import Part, read_split, split_file
+from selfsup_depth.data.splits import PARTS, Part, read_split, split_file
 from selfsup_depth.errors import ConfigError, DataError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Parts:
         split: a folder of frame lists or its name, None = no lists.
         hold_out: without a split, this share of every recording is kept for validation.
         sides: cameras whose images are targets, None = as listed, or the left one.
-        on_missing: whether a listed frame that cannot be used is refused or skipped.
+        on_missing: whether a listed frame that is not there is refused or skipped.
+        screening: what is done about files that are there and cannot be used.
     """
 
     root: Path
@@ -33,19 +38,21 @@ class Parts:
     hold_out: float
     sides: Sequence[str] | None
     on_missing: Literal["refuse", "skip"]
+    screening: Screening
 
     def training(self, needs: Needs) -> Selection:
         """Targets to train on, each with all its sources.
 
         Raises:
-            DataError: there is none, or a listed one lacks something.
+            DataError: there is none, a listed one lacks something, or a file cannot be used.
         """
-        selection = self._select("train", needs)
+        selection = self.screening.screened(self._select("train", needs), needs)
         if not selection.examples:
             reason = selection.left_out[0] if selection.left_out else "there are no images"
             raise DataError(f"no frame can be trained on: {reason}, in {self.root}; {_advice(needs)}")
         if needs.stereo:
             check_rigs(selection.examples)
+        self._warn_of_overlap()
         return selection
 
     def measured(self, part: Part) -> Selection:
@@ -55,7 +62,8 @@ class Parts:
         """
         selection = self._select(part, Needs())
         measured = [example for example in selection.examples if example.frame.measured is not None]
-        return Selection(measured, selection.left_out)
+        found = Selection(measured, selection.left_out, selection.bad)
+        return self.screening.screened(found, Needs())
 
     def _select(self, part: Part, needs: Needs) -> Selection:
         if self.split is None:
@@ -68,7 +76,23 @@ class Parts:
             # A split for training alone is tested where it is validated.
             return self._select("val", needs) if part == "test" else Selection([], [])
         lines = [line for line in read_split(path) if self.sides is None or line.side in self.sides]
-        return select_listed(self.recordings, lines, needs, self.on_missing == "refuse")
+        tolerant = self.on_missing == "skip" or self.screening.on_bad_data == "skip"
+        selection = select_listed(self.recordings, lines, needs, refuse=not tolerant)
+        if self.on_missing == "skip":
+            return selection
+        return Selection(selection.examples, [], selection.left_out)
+
+    def _warn_of_overlap(self) -> None:
+        """Say that frames of validation or test are trained on, too."""
+        if self.split is None:
+            return
+        lists = {part: split_file(self.split, part, self.root) for part in PARTS}
+        frames = {part: {line[:3] for line in read_split(path)} for part, path in lists.items() if path}
+        for part in ("val", "test"):
+            if shared := len(frames["train"] & frames.get(part, set())):
+                log.warning(
+                    "%d frames are both trained on and in the list for %s, in %s", shared, part, lists[part]
+                )
 
 
 def read_parts(
@@ -78,10 +102,13 @@ def read_parts(
     hold_out: float,
     sides: Sequence[str] | None,
     on_missing: Literal["refuse", "skip"],
+    on_bad_data: OnBadData,
+    follow_symlinks: bool,
 ) -> Parts:
-    """Read a data set's recordings; see `Parts` for the arguments."""
+    """Read a data set's recordings; see `Parts` and `Screening` for the arguments."""
     root = data_root(layout, root)
-    return Parts(root, layout.recordings(root), split, hold_out, sides, on_missing)
+    screening = Screening(root, on_bad_data, follow_symlinks)
+    return Parts(root, layout.recordings(root), split, hold_out, sides, on_missing, screening)
 
 
 def data_root(layout: Layout, root: Path | None) -> Path:

@@ -39,6 +39,16 @@ class Photograph(abc.ABC):
             DataError: the file is missing or not what it should be.
         """
 
+    def check(self, size: tuple[int, int]) -> None:  # noqa: B027 (a frame of a video has no header)
+        """Refuse what can be seen to be wrong without decoding.
+
+        Args:
+            size: height and width that it must have.
+
+        Raises:
+            DataError: as `read`, or it has another size.
+        """
+
     def identity(self) -> tuple[str, ...]:
         """What a computation from this image is filed under; changes when the file does.
 
@@ -55,11 +65,35 @@ class Photograph(abc.ABC):
         return str(self.path)
 
 
+def check_size(picture: Image.Image, size: tuple[int, int], where: Photograph) -> None:
+    """Refuse an image that is not as large as the others of its camera: K is of their pixels.
+
+    Raises:
+        DataError: naming both sizes.
+    """
+    if (picture.height, picture.width) != size:
+        what = f"image is {picture.width}x{picture.height}, the camera's {size[1]}x{size[0]}"
+        raise DataError(f"{what}, in {where}; restore it")
+
+
 class DepthSource(abc.ABC):
     """Where the measured depth of a frame comes from; read only when it is needed.
 
     Instances travel to the loader's worker processes, so they hold paths and numbers only.
     """
+
+    @property
+    @abc.abstractmethod
+    def file(self) -> Path:
+        """Where it is."""
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """Refuse what can be seen to be wrong without reading the whole file.
+
+        Raises:
+            DataError: the file is missing or not what it should be.
+        """
 
     @abc.abstractmethod
     def read(self) -> NDArray[np.float32]:

@@ -50,21 +50,28 @@ class Needs:
     video: tuple[int, ...] = ()
     stereo: bool = False
 
+    def places(self, example: Example) -> list[tuple[str, int]]:
+        """Side and frame index of all that the example takes, itself first."""
+        _, side, index = example
+        other = [(OTHER_SIDE[side], index)] if self.stereo else []
+        return [(side, index), *other, *((side, index + offset) for offset in self.video)]
+
     def missing(self, example: Example) -> str | None:
         """What the example lacks, in words, or None."""
-        recording, side, index = example
-        wanted = [(side, index)]
-        if self.stereo:
-            wanted.append((OTHER_SIDE[side], index))
-        wanted += [(side, index + offset) for offset in self.video]
-        return next((text for place in wanted if (text := _missing(recording, *place))), None)
+        lacking = (_missing(example.recording, *place) for place in self.places(example))
+        return next((text for text in lacking if text), None)
 
 
 class Selection(NamedTuple):
-    """Examples, and for each that was left out, why."""
+    """Examples, and for each that was left out, why.
+
+    left_out: those that need not be there, as the first frame of a video has none before it.
+    bad: those that should be there, and cannot be used.
+    """
 
     examples: list[Example]
     left_out: list[str]
+    bad: Sequence[str] = ()
 
     def summary(self) -> str:
         """What was found, in a line."""
@@ -75,6 +82,9 @@ class Selection(NamedTuple):
         line = f"{frames} frames of {recordings} recording{'s' * (recordings != 1)}"
         if self.left_out:
             line += f"; {len(self.left_out)} left out, the first because {self.left_out[0]}"
+        if self.bad:
+            num_wanted = len(self.examples) + len(self.bad)
+            line += f"; {len(self.bad)} of {num_wanted} are bad and left out, the first because {self.bad[0]}"
         return line
 
 
@@ -137,7 +147,7 @@ def select_listed(
 
 def _key(name: str) -> str:
     """Frame lists call sequence 09 of KITTI odometry 9."""
-    return str(int(name)) if name.isascii() and name.isdecimal() else str(Path(name))
+    return name.lstrip("0") or "0" if name.isascii() and name.isdecimal() else str(Path(name))
 
 
 def hold_out(recordings: Sequence[Recording], share: float) -> tuple[list[Recording], list[Recording]]:

@@ -11,13 +11,14 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from selfsup_depth.data.text_files import read_lines
+from selfsup_depth.data.text_files import read_lines, words_of
 from selfsup_depth.errors import DataError
 from selfsup_depth.resources import find_resource
 
 log = logging.getLogger(__name__)
 
 Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 _FRAME = re.compile(r"\d{1,10}", re.ASCII)
 
@@ -48,7 +49,7 @@ def split_file(split: str, part: Part, root: Path) -> Path | None:
     path = folder / f"{part}.txt"
     if path.is_file():
         return path
-    if not any((folder / f"{other}.txt").is_file() for other in ("train", "val", "test")):
+    if not any((folder / f"{other}.txt").is_file() for other in PARTS):
         raise DataError(
             f"no train.txt, val.txt or test.txt, in {folder}; give --data.split a folder of lists"
         )
@@ -72,7 +73,7 @@ def read_split(path: Path) -> list[SplitLine]:
 
 
 def _parse(text: str, where: str) -> SplitLine:
-    words = text.split()
+    words = words_of(text)
     if len(words) != 3 or not _FRAME.fullmatch(words[1]) or words[2] not in ("l", "r"):
         raise DataError(f'expected "folder frame side", found {text[:60]!r}, in {where}; correct the line')
     folder = words[0]

@@ -15,8 +15,8 @@ from selfsup_depth.data.calibration import (
     read_calibration,
 )
 from selfsup_depth.data.depth_files import DisparityPng
-from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, ImageFile, image_size
-from selfsup_depth.data.layout import Layout, check_root
+from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, ImageFile, first_size
+from selfsup_depth.data.layout import Layout, by_one_name, check_root
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
 from selfsup_depth.data.timestamps import NOMINAL_FRAMES_PER_SECOND
 from selfsup_depth.errors import ConfigError, DataError
@@ -95,7 +95,10 @@ class StereoPairs(Layout):
                     index, ImageFile(image), index / NOMINAL_FRAMES_PER_SECOND, measured=measured
                 )
             where = calibration.where(_KITTI_SIDES[side][1])
-            cameras[side] = _camera(K, T_rig_to_camera, frames, where)
+            # An image that cannot be opened is as large as the others until it is looked at.
+            others = [path for both in images.values() for path in both.values()]
+            size = first_size([*files.values(), *others])
+            cameras[side] = _camera(K, size, T_rig_to_camera, frames, where)
         return cameras
 
     def _plain(self, root: Path) -> list[Recording]:
@@ -106,11 +109,13 @@ class StereoPairs(Layout):
             cameras = {}
             for side, files in images.items():
                 if name in files:
-                    K = _plain_intrinsics(given, image_size(files[name]))
+                    others = [both[name] for both in images.values() if name in both]
+                    size = first_size([files[name], *others])
+                    K = _plain_intrinsics(given, size)
                     T_rig_to_camera = np.eye(4)
                     T_rig_to_camera[0, 3] = -given["baseline"] if side == "r" else 0.0
                     frames: dict[int, Frame] = {0: Frame(0, ImageFile(files[name]), 0.0)}
-                    cameras[side] = _camera(K, T_rig_to_camera, frames, where)
+                    cameras[side] = _camera(K, size, T_rig_to_camera, frames, where)
             recordings.append(Recording(name, cameras))
         return recordings
 
@@ -146,8 +151,8 @@ def _is_plain(folder: Path) -> bool:
 
 def _pictures(folder: Path) -> dict[str, Path]:
     """Photographs of a folder by name without suffix."""
-    files = folder.iterdir() if folder.is_dir() else ()
-    return {path.stem: path for path in sorted(files) if path.suffix.lower() in PHOTOGRAPH_SUFFIXES}
+    files = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return by_one_name((path.stem, path) for path in files if path.suffix.lower() in PHOTOGRAPH_SUFFIXES)
 
 
 def _shared_calibration(root: Path) -> CalibrationFile | None:
@@ -164,8 +169,9 @@ def _plain_intrinsics(given: dict[str, float], size: tuple[int, int]) -> Matrix:
     return np.array([[given["focal"], 0, cx], [0, given["focal"], cy], [0, 0, 1]])
 
 
-def _camera(K: Matrix, T_rig_to_camera: Matrix, frames: dict[int, Frame], where: str) -> Camera:
+def _camera(
+    K: Matrix, size: tuple[int, int], T_rig_to_camera: Matrix, frames: dict[int, Frame], where: str
+) -> Camera:
     check_intrinsics(K, where)
-    size = image_size(next(iter(frames.values())).image.path)
     check_principal_point(K, size, where)
     return Camera(K, size, T_rig_to_camera, frames)

@@ -14,7 +14,14 @@ from selfsup_depth.errors import DataError
 
 MAX_BYTES = 64 * 2**20
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# Each digit can be read in one way only: a pattern that can read "111..." in many takes hours to
+# find out that none of them fits.
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+# str.split and str.splitlines take a dozen other characters for blanks and for ends of lines,
+# so that no editor would show the line that a message names.
+_NEWLINE = re.compile(r"\r\n|\n|\r")
+_WORD = re.compile(r"[^ \t]+")
 
 
 def read_lines(path: Path, what: str) -> list[tuple[int, str]]:
@@ -37,8 +44,13 @@ def read_lines(path: Path, what: str) -> list[tuple[int, str]]:
         raise DataError(f"{what} cannot be read ({error.strerror}), in {path}; check the path") from error
     if "\0" in text:
         raise DataError(f"{what} holds NUL bytes, in {path}; save it as plain text")
-    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1))
+    lines = ((number, line.strip(" \t")) for number, line in enumerate(_NEWLINE.split(text), start=1))
     return [(number, line) for number, line in lines if line]
+
+
+def words_of(text: str) -> list[str]:
+    """What stands between blanks and tabs."""
+    return _WORD.findall(text)
 
 
 def parse_numbers(text: str, where: str, count: int | None = None, finite: bool = True) -> list[float]:
@@ -53,7 +65,7 @@ def parse_numbers(text: str, where: str, count: int | None = None, finite: bool 
     Raises:
         DataError: a word is no number, or there are more or fewer than `count`.
     """
-    words = text.split()
+    words = words_of(text)
     if count is not None and len(words) != count:
         raise DataError(f"expected {count} numbers, found {len(words)}, in {where}; restore the file")
     return [_parse_number(word, where, finite) for word in words]

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from selfsup_depth.data.calibration import check_rotation
 from selfsup_depth.data.recording import Matrix
 from selfsup_depth.data.text_files import parse_numbers, read_lines
 from selfsup_depth.errors import DataError
@@ -77,9 +78,7 @@ def rigid_motion(numbers: list[float], where: str) -> Matrix:
     """
     T = np.eye(4)
     T[:3] = np.reshape(numbers, (3, 4))
-    R = T[:3, :3]
-    if not np.allclose(R @ R.T, np.eye(3), atol=ROTATION_TOLERANCE) or np.linalg.det(R) < 0:
-        raise DataError(f"the pose's first three columns are no rotation, in {where}; restore the file")
+    check_rotation(T[:3, :3], where)
     return T
 
 

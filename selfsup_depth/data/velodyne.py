@@ -33,6 +33,18 @@ class VelodyneDepth(DepthSource):
     size: tuple[int, int]
     depth_of_point: DepthOfPoint = "camera_z"
 
+    @property
+    def file(self) -> Path:
+        """The scan."""
+        return self.scan
+
+    def check(self) -> None:
+        """Refuse a scan that is missing or has another length than points have."""
+        try:
+            _check_length(self.scan.stat().st_size, self.scan)
+        except OSError as error:
+            raise _unreadable(error, self.scan) from error
+
     def read(self) -> NDArray[np.float32]:
         """The depth map, (H0, W0) metres, 0 where no point fell."""
         points = read_scan(self.scan)[:, :3]
@@ -48,11 +60,19 @@ def read_scan(path: Path) -> NDArray[np.float32]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"scan cannot be read ({error.strerror}), in {path}; restore the file") from error
-    if not data or len(data) % BYTES_PER_POINT:
-        what = f"scan has {len(data)} bytes, not a multiple of {BYTES_PER_POINT}"
-        raise DataError(f"{what}, in {path}; restore the file")
+        raise _unreadable(error, path) from error
+    _check_length(len(data), path)
     return np.frombuffer(data, dtype="<f4").reshape(-1, 4)
+
+
+def _unreadable(error: OSError, path: Path) -> DataError:
+    return DataError(f"scan cannot be read ({error.strerror}), in {path}; restore the file")
+
+
+def _check_length(num_bytes: int, path: Path) -> None:
+    if not num_bytes or num_bytes % BYTES_PER_POINT:
+        what = f"scan has {num_bytes} bytes, not a multiple of {BYTES_PER_POINT}"
+        raise DataError(f"{what}, in {path}; restore the file")
 
 
 def project_velodyne(

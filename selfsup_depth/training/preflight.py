@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from selfsup_depth.data.datamodule import DepthDataModule
-from selfsup_depth.errors import ConfigError
+from selfsup_depth.data.screening import MAX_BAD_SHARE
+from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
@@ -16,6 +17,7 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
 
     Raises:
         ConfigError: telling what is missing and which option mends it.
+        DataError: the data does not tell the speed that a term needs.
     """
     for name, side in (("height", data.height), ("width", data.width)):
         if side % SIZE_MULTIPLE:
@@ -28,7 +30,9 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
     provided = module.provides() | provided_by(data)
     for name, term in module.active_terms.items():
         for need in Need:  # in a fixed order, so that a message repeats
-            if need in term.needs() - provided:
+            if need is Need.TRAVELLED and need in term.needs() and data.video:
+                check_speed(name, data)
+            elif need in term.needs() - provided:
                 off = f"switch it off: --model.losses.{name}.weight=0"
                 raise ConfigError(f"model.losses.{name} needs {need.what}; {need.fix}, or {off}")
     if isinstance(module, LeftRight) and not (data.stereo and not data.video):
@@ -47,6 +51,23 @@ def provided_by(data: DepthDataModule) -> set[Need]:
         Need.TRAVELLED: data.knows_travelled,
     }
     return {need for need, there in provided.items() if there}
+
+
+def check_speed(name: str, data: DepthDataModule) -> None:
+    """Refuse to hold motions to a speed that the data does not tell.
+
+    Raises:
+        DataError: the speed is unknown, or is for more than a few frames of an instrument.
+    """
+    fix = f"or set --model.losses.{name}.weight=0"
+    known, unknown = data.travelled
+    if not known:
+        raise DataError(f"no speed for model.losses.{name}, in {data.root}; add it {fix}")
+    if unknown > MAX_BAD_SHARE * (known + unknown):
+        raise DataError(
+            f"the speed of {unknown} of {known + unknown} motions is not known, "
+            f"more than {MAX_BAD_SHARE:.0%}, in {data.root}; restore oxts {fix}"
+        )
 
 
 def check_motion(module: ViewSynthesis, data: DepthDataModule) -> None:

@@ -1,0 +1,41 @@
+"""Options of the data that no data could make sense of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from selfsup_depth.data.augmentation import Augmentation
+from selfsup_depth.errors import ConfigError
+
+
+def check_ranges(augmentation: Augmentation, **counts: float) -> None:
+    """Refuse numbers that are too small or too large.
+
+    Args:
+        augmentation: what is changed at random.
+        counts: height, width, batch_size, num_workers, hold_out.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    lowest = {"num_workers": 0, "hold_out": 0}
+    ranges = {name: (value, lowest.get(name, 1), math.inf) for name, value in counts.items()}
+    ranges["hold_out"] = (counts["hold_out"], 0, 0.999)
+    ranges["colour_jitter"] = (augmentation.colour_jitter, 0, 1)
+    ranges["zoom"] = (augmentation.zoom, 1, 10)
+    for name, (value, low, high) in ranges.items():
+        if not low <= value <= high:
+            raise ConfigError(f"{name} is {value}; give --data.{name} between {low} and {high}")
+
+
+def check_frames(video: Sequence[int], split: str | None, hold_out: float) -> None:
+    """Refuse neighbours that are none, and two ways at once to say what is kept for validation.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    if 0 in video or len(set(video)) < len(video):
+        raise ConfigError(f"video is {list(video)}; give offsets that differ, none 0: --data.video=[-1,1]")
+    if split is not None and hold_out:
+        raise ConfigError("hold_out is for data without a split; leave one of the two out")
