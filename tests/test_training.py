@@ -28,6 +28,7 @@ EXTRA = {
     "monodepth2_mono": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
     "packnet": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
     "monodepth": ["--model.depth_net.num_layers=18"],
+    "sc_sfmlearner": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
 }
 METHODS = sorted(path.stem for path in (Path(__file__).parents[1] / "conf" / "method").glob("*.yaml"))
 

@@ -9,7 +9,7 @@ as any other.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,8 @@ from torch import Tensor
 from selfsup_depth.geometry.camera import inverse_intrinsics
 from selfsup_depth.geometry.precision import at_least_float32, full_precision
 from selfsup_depth.structures import PosedView, Synthesis, View
+
+Gradient = Literal["bilinear", "linearised"]
 
 # A point nearer to the source's image plane than this share of its depth in the target (or
 # behind it) has no image there.
@@ -111,16 +113,45 @@ def sample(image: Tensor, pixels: Tensor) -> Tensor:
         return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=True)
 
 
-def synthesize(target: View, source: PosedView, inverse_depth: Tensor) -> Synthesis:
+def sample_linearised(image: Tensor, pixels: Tensor) -> Tensor:
+    """What `sample` returns, with central differences of the image as its slope (Garg et al. 2016).
+
+    The image is linearised about the places as they are. Its slope there is taken over two
+    pixels, where that of bilinear sampling is the difference of two neighbours and jumps at every
+    pixel's centre.
+
+    Args:
+        image: (B, C, H, W).
+        pixels: (B, h, w, 2) column and row in pixels; differentiable.
+
+    Returns:
+        (B, C, h, w).
+    """
+    places = pixels.detach()
+    with torch.no_grad():
+        padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
+        along_x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+        along_y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+        slope_x, slope_y = sample(torch.cat([along_x, along_y], dim=1), places).chunk(2, dim=1)
+    # Zero, but for its gradient; at coordinates that are no number it has none.
+    step = (pixels - places).nan_to_num()
+    return sample(image, places) + step[:, None, ..., 0] * slope_x + step[:, None, ..., 1] * slope_y
+
+
+def synthesize(
+    target: View, source: PosedView, inverse_depth: Tensor, gradient: Gradient = "bilinear"
+) -> Synthesis:
     """Synthesize the target image from a source image and the target's inverse depth.
 
     Args:
         target: the view to synthesize; only its intrinsics are read.
         source: the view to take colours from, and its place.
         inverse_depth: (B, 1, H, W) of the target's pixels, 1/m.
+        gradient: how the colours change with the place they are looked up at.
 
     Returns:
         The synthesized image, where it can be trusted, and the source as it is.
     """
     projection = project_to_source(target.K, source, inverse_depth)
-    return Synthesis(sample(source.view.image, projection.pixels), projection.valid, source.view.image)
+    look_up = sample_linearised if gradient == "linearised" else sample
+    return Synthesis(look_up(source.view.image, projection.pixels), projection.valid, source.view.image)

@@ -9,14 +9,18 @@ from torch import Tensor
 
 from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.geometry.resize import resize_by_area
-from selfsup_depth.geometry.view_synthesis import synthesize
+from selfsup_depth.geometry.view_synthesis import Gradient, synthesize
 from selfsup_depth.structures import PosedView, Synthesis, View
 
 Pyramid = Literal["full", "native"]
 
 
 def synthesize_level(
-    target: View, sources: list[PosedView], inverse_depth: Tensor, pyramid: Pyramid
+    target: View,
+    sources: list[PosedView],
+    inverse_depth: Tensor,
+    pyramid: Pyramid,
+    gradient: Gradient = "bilinear",
 ) -> list[Synthesis]:
     """Rebuild the target with the inverse depth of one level.
 
@@ -26,6 +30,7 @@ def synthesize_level(
         inverse_depth: (B, 1, h, w) of this level, 1/m.
         pyramid: "full" brings the inverse depth up to the image's size (Monodepth2), "native"
             brings images and intrinsics down to the level's (Monodepth, SfM-Learner).
+        gradient: how the colours change with the place they are looked up at.
     """
     if pyramid == "full":
         size = target.image.shape[-2:]
@@ -36,7 +41,7 @@ def synthesize_level(
         level = (inverse_depth.shape[-2], inverse_depth.shape[-1])
         target = reduce_view(target, level)
         sources = [source._replace(view=reduce_view(source.view, level)) for source in sources]
-    return [synthesize(target, source, inverse_depth) for source in sources]
+    return [synthesize(target, source, inverse_depth, gradient) for source in sources]
 
 
 def reduce_view(view: View, size: tuple[int, int]) -> View:

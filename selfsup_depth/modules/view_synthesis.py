@@ -7,6 +7,7 @@ from torch import Tensor
 
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.pose import inverse_pose
+from selfsup_depth.geometry.view_synthesis import Gradient
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
@@ -31,6 +32,8 @@ class ViewSynthesis(SelfSupervisedDepth):
         pyramid: "full" compares every level at the image's size (Monodepth2), "native" at its
             own (Monodepth, SfM-Learner).
         protocol: how validation compares with measured depth, by name.
+        gradient: "bilinear" learns from the difference of the two pixels that a colour lies between,
+            "linearised" from central differences of the source (Garg et al. 2016).
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class ViewSynthesis(SelfSupervisedDepth):
         geometric_start: GeometricStart | None = None,
         pyramid: Pyramid = "full",
         protocol: str = "metric",
+        gradient: Gradient = "bilinear",
     ) -> None:
         super().__init__(depth_net, losses, protocol)
+        self.gradient = gradient
         self.pose_net = pose_net
         self.geometric_start = geometric_start or GeometricStart()
         self.pyramid = pyramid
@@ -62,7 +67,7 @@ class ViewSynthesis(SelfSupervisedDepth):
         return {Need.SOURCE_DEPTH} | ({Need.PREDICTED_MOTION} if self.pose_net else set())
 
     def _synthesize(self, target: View, sources: list[PosedView], inverse_depth: Tensor) -> list[Synthesis]:
-        return synthesize_level(target, sources, inverse_depth, self.pyramid)
+        return synthesize_level(target, sources, inverse_depth, self.pyramid, self.gradient)
 
     def _source_inverse_depths(self, seen: Batch) -> list[list[Tensor]]:
         """Inverse depth of every source's own pixels, by level; nothing where no term asks for it."""
