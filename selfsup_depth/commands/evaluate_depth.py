@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ def evaluate_depth(arguments: Sequence[str]) -> None:
     given = make_parser().parse_args(rest)
     refuse_contradictions(given, flags)
     protocol = protocol_named(given.protocol)
+    if given.flip:
+        protocol = dataclasses.replace(protocol, flip=True)
     if given.json:
         make_folder(given.json.parent, "--json")
     evaluation, about = (
@@ -68,6 +71,7 @@ def make_parser() -> CommandParser:
     add("--predictions", type=Path, metavar="DIR", help="folder of predicted depth maps")
     add("--measured", type=Path, metavar="DIR", help="folder of measured depth maps")
     add("--protocol", required=True, metavar="NAME", help=f"one of {', '.join(PROTOCOLS)}")
+    add("--flip", action="store_true", help="predict for the mirrored image, too, and join both")
     add("--json", type=Path, metavar="FILE", help="write the result there, too")
     add("--device", default="auto", help="cpu, cuda, ...; default: a GPU if there is one")
     add("--trust", action="store_true", help="import classes from outside the package, which runs their code")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,13 @@ class DisparityPng(DepthSource):
         path: the file.
         focal: horizontal focal length in pixels of this map.
         baseline: distance of the two cameras, metres.
+        pixels: whether those are measured that only one camera sees, too.
     """
 
     path: Path
     focal: float
     baseline: float
+    pixels: Literal["non_occluded", "occluded"] = "non_occluded"
 
     @property
     def file(self) -> Path:

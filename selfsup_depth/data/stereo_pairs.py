@@ -89,8 +89,9 @@ class StereoPairs(Layout):
             frames = {}
             for index, image in sorted(files.items()):
                 disparity = maps / f"{image.stem}.png"
-                has_map = side == "l" and disparity.exists()
-                measured = DisparityPng(disparity, float(K[0, 0]), baseline) if has_map else None
+                measured = None
+                if side == "l" and disparity.exists():
+                    measured = DisparityPng(disparity, float(K[0, 0]), baseline, self.disparity)
                 frames[index] = Frame(
                     index, ImageFile(image), index / NOMINAL_FRAMES_PER_SECOND, measured=measured
                 )

@@ -1,28 +1,35 @@
-"""From one predicted map and one measured map to seven errors.
-
-Only the pixels that were measured are ever computed: a laser scan covers a twentieth of a
-KITTI image, so sampling the prediction there is several times faster than resizing it.
-"""
+"""From one predicted map and one measured map to errors, computed at the measured pixels only."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from selfsup_depth.errors import NumericError
+from selfsup_depth.evaluation.alignment import align
 from selfsup_depth.evaluation.protocols import Protocol
+from selfsup_depth.evaluation.sampling import sample_at
+
+# A protocol without a least depth still asks for logarithms, metres.
+LEAST_DEPTH = 1e-6
 
 
 class DepthErrors(NamedTuple):
-    """Errors of a set of pixels (Eigen et al., NeurIPS 2014), each a scalar.
+    """Errors of a set of pixels (Eigen et al., NeurIPS 2014; Uhrig et al., 3DV 2017), each a scalar.
 
     abs_rel: mean |predicted - measured| / measured.
     sq_rel: mean (predicted - measured)^2 / measured, metres.
     rmse: root of the mean squared error, metres.
     rmse_log: the same of natural logarithms.
     a1, a2, a3: shares with max(predicted / measured, measured / predicted) < 1.25^k.
+    log10: mean difference of decimal logarithms.
+    silog: 100 times the standard deviation of the difference of natural logarithms.
+    mae: mean absolute error, metres.
+    irmse: root of the mean squared error of inverse depth, 1/km.
+    sq_rel_benchmark: mean ((predicted - measured) / measured)^2, what KITTI's server calls sqRel.
     """
 
     abs_rel: Tensor
@@ -32,13 +39,37 @@ class DepthErrors(NamedTuple):
     a1: Tensor
     a2: Tensor
     a3: Tensor
+    log10: Tensor
+    silog: Tensor
+    mae: Tensor
+    irmse: Tensor
+    sq_rel_benchmark: Tensor
+
+
+# What everybody reports, in everybody's order.
+REPORTED = DepthErrors._fields[:7]
 
 
 class ImageErrors(NamedTuple):
-    """The errors of one image, and the factor its prediction was multiplied by (1 = none)."""
+    """The errors of one image, and what is known about each of its pixels that count.
+
+    errors: means over the pixels.
+    scale: the factor its prediction was multiplied by, 1 = none.
+    shift: what was added after it, metres or 1/m, 0 = nothing.
+    rows, columns: (n,) the pixels.
+    predicted: (n,) after alignment and clamp, metres.
+    measured: (n,) metres.
+    unclamped: (n,) predicted after alignment alone, metres.
+    """
 
     errors: DepthErrors
     scale: Tensor
+    shift: Tensor
+    rows: Tensor
+    columns: Tensor
+    predicted: Tensor
+    measured: Tensor
+    unclamped: Tensor
 
 
 def depth_errors(predicted: Tensor, measured: Tensor) -> DepthErrors:
@@ -50,14 +81,20 @@ def depth_errors(predicted: Tensor, measured: Tensor) -> DepthErrors:
     """
     error = predicted - measured
     ratio = torch.maximum(predicted / measured, measured / predicted)
+    log_error = predicted.log() - measured.log()
     return DepthErrors(
         abs_rel=(error.abs() / measured).mean(),
         sq_rel=(error.square() / measured).mean(),
         rmse=error.square().mean().sqrt(),
-        rmse_log=(predicted.log() - measured.log()).square().mean().sqrt(),
+        rmse_log=log_error.square().mean().sqrt(),
         a1=(ratio < 1.25).to(error).mean(),
         a2=(ratio < 1.25**2).to(error).mean(),
         a3=(ratio < 1.25**3).to(error).mean(),
+        log10=log_error.abs().mean() / math.log(10),
+        silog=100 * log_error.std(correction=0),
+        mae=error.abs().mean(),
+        irmse=1000 * (1 / predicted - 1 / measured).square().mean().sqrt(),
+        sq_rel_benchmark=(error / measured).square().mean(),
     )
 
 
@@ -79,16 +116,29 @@ def errors_of_image(inverse_depth: Tensor, measured: Tensor, protocol: Protocol)
     if not rows.numel():
         return None
     wanted = measured[rows, columns].double()
-    sampled = sample_at(inverse_depth.double(), rows, columns, (measured.shape[0], measured.shape[1]))
+    size = (measured.shape[0], measured.shape[1])
+    predicted = depth_at(inverse_depth.double(), rows, columns, size, protocol)
+    if protocol.clamp == "before":
+        predicted = predicted.clamp(protocol.min_depth, protocol.max_depth)
+    aligned = align(predicted, wanted, protocol)
+    predicted = aligned.depth.clamp(max(protocol.min_depth, LEAST_DEPTH), protocol.max_depth)
+    errors = depth_errors(predicted, wanted)
+    return ImageErrors(errors, aligned.scale, aligned.shift, rows, columns, predicted, wanted, aligned.depth)
+
+
+def depth_at(
+    inverse_depth: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int], protocol: Protocol
+) -> Tensor:
+    """Predicted depth (n,), metres, at pixels of the measured map, resized as the protocol says.
+
+    Raises:
+        NumericError: the prediction is NaN, infinite or negative there.
+    """
+    values = 1 / inverse_depth if protocol.resize == "depth" else inverse_depth
+    sampled = sample_at(values, rows, columns, size, protocol.align_corners)
     if not bool((sampled.isfinite() & (sampled >= 0)).all()):
         raise NumericError("predicted inverse depth is NaN, infinite or negative; it cannot be evaluated")
-    predicted = 1 / sampled
-    scale = wanted.new_ones(())
-    if protocol.scale == "median":
-        # torch.median takes the lower of two middle values; published numbers take their mean.
-        scale = wanted.quantile(0.5) / predicted.quantile(0.5)
-    predicted = (predicted * scale).clamp(protocol.min_depth, protocol.max_depth)
-    return ImageErrors(depth_errors(predicted, wanted), scale)
+    return sampled if protocol.resize == "depth" else 1 / sampled
 
 
 def pixels_that_count(measured: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:
@@ -105,33 +155,3 @@ def pixels_that_count(measured: Tensor, protocol: Protocol) -> tuple[Tensor, Ten
         counts = (inside > 0) & inside.isfinite()
     rows, columns = counts.nonzero(as_tuple=True)
     return rows + top, columns + left
-
-
-def sample_at(values: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
-    """What bilinear resizing to `size` gives at some of its pixels, without the others.
-
-    Equals `F.interpolate(mode="bilinear", align_corners=False)` read at (rows, columns).
-
-    Args:
-        values: (h, w).
-        rows: (n,) pixels of the resized map, integers.
-        columns: (n,) likewise.
-        size: (height, width) of the resized map.
-
-    Returns:
-        (n,)
-    """
-    height, width = values.shape
-    top, bottom, down = neighbours(rows, size[0], height, values)
-    left, right, along = neighbours(columns, size[1], width, values)
-    upper = values[top, left] * (1 - along) + values[top, right] * along
-    lower = values[bottom, left] * (1 - along) + values[bottom, right] * along
-    return upper * (1 - down) + lower * down
-
-
-def neighbours(pixels: Tensor, resized: int, length: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The two samples around each pixel of a resized axis, and the share of the second."""
-    place = ((pixels.to(like) + 0.5) * (length / resized) - 0.5).clamp(min=0)
-    first = place.long().clamp(max=length - 1)
-    second = (first + 1).clamp(max=length - 1)
-    return first, second, place - first

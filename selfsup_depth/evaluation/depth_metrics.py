@@ -10,7 +10,12 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from selfsup_depth.evaluation.depth_errors import DepthErrors, errors_of_image, pixels_that_count
+from selfsup_depth.evaluation.depth_errors import (
+    DepthErrors,
+    ImageErrors,
+    errors_of_image,
+    pixels_that_count,
+)
 from selfsup_depth.evaluation.protocols import Protocol
 
 
@@ -35,6 +40,8 @@ class DepthMetrics(Metric):
         super().__init__(sync_on_compute=across_processes)
         self.protocol = protocol
         self.skipped_names: list[str] = []
+        # Of the last batch, None where no pixel counts: for those who want more than means.
+        self.images: list[ImageErrors | None] = []
         self.add_state("sums", torch.zeros(len(DepthErrors._fields), dtype=torch.float64), "sum")
         self.add_state("num_images", torch.zeros((), dtype=torch.long), "sum")
         self.add_state("num_skipped", torch.zeros((), dtype=torch.long), "sum")
@@ -51,8 +58,11 @@ class DepthMetrics(Metric):
         Raises:
             NumericError: a prediction is NaN, infinite or negative at a pixel that counts.
         """
-        for index, (predicted, depth) in enumerate(zip(inverse_depth[:, 0], measured[:, 0], strict=True)):
-            image = errors_of_image(predicted.detach(), depth, self.protocol)
+        self.images = [
+            errors_of_image(predicted.detach(), depth, self.protocol)
+            for predicted, depth in zip(inverse_depth[:, 0], measured[:, 0], strict=True)
+        ]
+        for index, image in enumerate(self.images):
             if image is None:
                 self.num_skipped += 1
                 self.skipped_names.extend(names[index : index + 1])
@@ -63,7 +73,7 @@ class DepthMetrics(Metric):
             self.scales.append(image.scale.float().reshape(1))
 
     def compute(self) -> dict[str, float]:
-        """The seven errors, `num_images`, `num_skipped` and, under median scaling, the scale.
+        """The errors, `num_images`, `num_skipped` and, where predictions are scaled, the scale.
 
         `scale_median` is the median of the images' factors and `scale_std` their standard
         deviation divided by it. Without a single image the errors are NaN.
@@ -71,7 +81,7 @@ class DepthMetrics(Metric):
         num_images = int(self.num_images)
         means = (self.sums / num_images).tolist() if num_images else [math.nan] * len(self.sums)
         metrics = dict(zip(DepthErrors._fields, means, strict=True))
-        if self.protocol.scale == "median":
+        if self.protocol.scale != "metric":
             metrics |= spread_of_scales(self.scales)
         return metrics | {"num_images": num_images, "num_skipped": int(self.num_skipped)}
 
@@ -79,6 +89,7 @@ class DepthMetrics(Metric):
         """Forget every image."""
         super().reset()
         self.skipped_names = []
+        self.images = []
 
 
 class ConstantBaseline(DepthMetrics):

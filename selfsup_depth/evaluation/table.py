@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from selfsup_depth.evaluation.depth_errors import DepthErrors
+from selfsup_depth.evaluation.depth_errors import REPORTED
 
 
-def table_of_errors(
-    rows: Mapping[str, Mapping[str, float]], columns: Sequence[str] = DepthErrors._fields
-) -> str:
+def table_of_errors(rows: Mapping[str, Mapping[str, float]], columns: Sequence[str] = REPORTED) -> str:
     """A row of errors per name, the errors' names above.
 
     Args:

@@ -11,15 +11,25 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.depth_files import DepthPng, DisparityPng
 from selfsup_depth.data.examples import MeasuredExamples
 from selfsup_depth.data.kitti_raw import KittiRaw
+from selfsup_depth.data.recording import DepthSource
+from selfsup_depth.data.velodyne import VelodyneDepth
 from selfsup_depth.errors import DataError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
+from selfsup_depth.evaluation.flip import predict_with_flip
 from selfsup_depth.evaluation.protocols import Protocol
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.configuration import build, resolve
 from selfsup_depth.training.layers import Layers, stack_layers
 from selfsup_depth.training.sections import SECTIONS
+
+INSTRUMENTS: dict[str, type[DepthSource]] = {
+    "velodyne": VelodyneDepth,
+    "annotated": DepthPng,
+    "disparity": DisparityPng,
+}
 
 
 def data_for(
@@ -56,6 +66,10 @@ def data_for(
     assert isinstance(data, DepthDataModule)
     if isinstance(data.layout, KittiRaw):
         data.layout.velodyne_depth = protocol.velodyne_depth
+        if protocol.measured_by == "annotated":
+            data.layout.measured = "annotated"
+        elif protocol.velodyne_depth == "velodyne_forward_x":
+            data.layout.measured = "velodyne"
     data.prepare_data()
     return data
 
@@ -79,16 +93,41 @@ def evaluate_on_data(
     evaluation = DepthEvaluation(protocol)
     frames = zip(loader, names_and_sources(loader), strict=True)
     sources: Counter[str] = Counter()
+    predict = module.predict_inverse_depth
     for batch, (name, source) in tqdm(frames, total=len(loader), desc="evaluating", unit="image"):
-        inverse_depth = module.predict_inverse_depth(batch.view.image.to(module.device))
-        evaluation.update(inverse_depth, batch.depth, [name])
-        sources[source] += 1
+        check_instrument(source, name, protocol)
+        image = batch.view.image.to(module.device)
+        inverse_depth = predict_with_flip(predict, image)[0] if protocol.flip else predict(image)
+        rig = [source.focal * source.baseline] if isinstance(source, DisparityPng) else []
+        evaluation.update(inverse_depth, batch.depth, [name], rig)
+        sources[name_of(source)] += 1
     return evaluation, dict(sources)
 
 
-def names_and_sources(loader: DataLoader[Any]) -> Iterator[tuple[str, str]]:
+def check_instrument(source: DepthSource | None, name: str, protocol: Protocol) -> None:
+    """Refuse depth that was measured by another instrument than the protocol's.
+
+    Raises:
+        DataError: it was.
+    """
+    wanted = INSTRUMENTS.get(protocol.measured_by)
+    if wanted and not isinstance(source, wanted):
+        raise DataError(
+            f"{name} was measured by {name_of(source)}, {protocol.name} is for {protocol.measured_by} depth; "
+            "choose another --protocol or other data"
+        )
+
+
+def name_of(source: DepthSource | None) -> str:
+    """What a result file calls the instrument."""
+    if isinstance(source, DisparityPng):
+        return f"DisparityPng {source.pixels}"
+    return type(source).__name__
+
+
+def names_and_sources(loader: DataLoader[Any]) -> Iterator[tuple[str, DepthSource | None]]:
     """What a frame list calls each frame, and what measured it, in the order of the loader."""
     assert isinstance(loader.dataset, MeasuredExamples)
     for recording, side, index in loader.dataset.examples:
         source = recording.cameras[side].frames[index].measured
-        yield f"{recording.name} {index} {side}", type(source).__name__
+        yield f"{recording.name} {index} {side}", source
