@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -93,6 +95,22 @@ class Synthesis(NamedTuple):
     source: Tensor
 
 
+class Motion(NamedTuple):
+    """What a pose network says of two exposures of one camera.
+
+    T_first_to_second: (B, 4, 4), X_second = T @ X_first, metres.
+    explainability: logits (B, 2, h, w) of each level, finest first: whether depth and motion
+        explain a pixel of the first exposure (channel 0) and of the second (channel 1) at all;
+        empty where the network does not say.
+    K: one (B, 3, 3), the camera's intrinsics in pixels of the images that the network saw;
+        empty where the network does not say.
+    """
+
+    T_first_to_second: Tensor
+    explainability: Sequence[Tensor] = ()
+    K: Sequence[Tensor] = ()
+
+
 class DepthEstimate(NamedTuple):
     """What is predicted for the target at one level of the pyramid.
 
@@ -104,6 +122,10 @@ class DepthEstimate(NamedTuple):
         source; other than in `sources` only while a geometric start stands in for it.
     source_inverse_depths: inverse depth predicted for each source's own pixels, in the
         order of `sources`; empty where the network predicts none.
+    explainability: logits (B, 1, h, w), one for each video source, of the share of the target's
+        pixel that counts; empty where none are predicted.
+    K: one (B, 3, 3), the intrinsics in the target's pixels that were used in place of the
+        batch's; empty where none are predicted.
     """
 
     level: int
@@ -112,6 +134,8 @@ class DepthEstimate(NamedTuple):
     sources: list[PosedView]
     motions: list[Tensor]
     source_inverse_depths: list[Tensor]
+    explainability: Sequence[Tensor] = ()
+    K: Sequence[Tensor] = ()
 
 
 class Measured(NamedTuple):

@@ -16,7 +16,9 @@ model:
     norm?: group
     min_depth?: 1.0
     first_depth?: 8.0
-  pose_net?: {width: 0.125, norm: group}
+  pose_net?:
+    width?: 0.125
+    norm?: group
 data: {height: 32, width: 64, batch_size: 2, num_workers: 0}
 optimizer: {learning_rate: 1.0e-3}
 trainer: {max_steps: 4, accelerator: cpu, devices: 1, log_every_n_steps: 1}

@@ -22,8 +22,9 @@ from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.modules.optimization import Optimization
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
 from selfsup_depth.networks.depth import DepthNet
+from selfsup_depth.networks.motion import PoseNetwork
 from selfsup_depth.networks.pose import PoseNet
-from selfsup_depth.structures import Batch, ColourJitter, PosedView, VideoView, View
+from selfsup_depth.structures import Batch, ColourJitter, Motion, PosedView, VideoView, View
 
 SIZE = (32, 64)
 
@@ -117,7 +118,7 @@ def test_left_right_needs_two_outputs():
         LeftRight(small_depth_net(), {})
 
 
-class Recorder(nn.Module):
+class Recorder(PoseNetwork):
     """Stands for a pose network; remembers what it was shown, says one motion."""
 
     def __init__(self, T):
@@ -127,7 +128,7 @@ class Recorder(nn.Module):
 
     def forward(self, first, second):
         self.shown.append((first, second))
-        return self.T
+        return Motion(self.T)
 
 
 def test_the_pose_network_sees_time_run_forward():

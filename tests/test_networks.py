@@ -116,7 +116,7 @@ def test_pose_net_has_its_number_of_parameters():
 def test_untrained_network_says_the_first_motion(motion, norm):
     T = PoseNet(width=SMALL, norm=norm, first_motion=motion)(
         random_images(2, 3, 64, 96), random_images(2, 3, 64, 96).flip(-1)
-    )
+    ).T_first_to_second
     # The world moves against the camera.
     expected = -torch.tensor(motion).expand(2, 3)
     torch.testing.assert_close(T[:, :3, 3], expected, atol=1e-3 if any(motion) else 0.02, rtol=0)
@@ -129,15 +129,16 @@ def test_first_motion_is_part_of_the_weights():
     other.load_state_dict(trained.state_dict())
     first, second = random_images(2, 2, 3, 32, 64)
     trained.eval(), other.eval()
-    torch.testing.assert_close(trained(first, second), other(first, second))
+    expected = trained(first, second).T_first_to_second
+    torch.testing.assert_close(expected, other(first, second).T_first_to_second)
 
 
 def test_the_order_of_the_images_matters():
     network = PoseNet(width=SMALL, output_scale=1.0).eval()
     first, second = random_images(2, 2, 3, 64, 96)
-    forward = network(first, second)
-    assert not torch.allclose(forward, network(second, first), atol=1e-4)
-    assert not torch.allclose(forward, network(first, first), atol=1e-4)
+    forward = network(first, second).T_first_to_second
+    assert not torch.allclose(forward, network(second, first).T_first_to_second, atol=1e-4)
+    assert not torch.allclose(forward, network(first, first).T_first_to_second, atol=1e-4)
 
 
 def test_gradient_reaches_the_network_where_it_says_no_rotation():
@@ -145,7 +146,7 @@ def test_gradient_reaches_the_network_where_it_says_no_rotation():
     nn.init.zeros_(network.head.weight)
     nn.init.zeros_(network.head.bias)
     first, second = random_images(2, 2, 3, 64, 96)
-    T = network(first, second)
+    T = network(first, second).T_first_to_second
     assert torch.equal(T, torch.eye(4).expand(2, 4, 4))
     T[:, 0, 1].sum().backward()
     # dR/dw at zero is the generator: R_01 falls with the turn about z, times the output's scale.
@@ -157,7 +158,7 @@ def test_motion_is_not_rounded_under_autocast():
     nn.init.zeros_(network.head.weight)
     nn.init.constant_(network.head.bias, -0.3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        T = network(random_images(1, 3, 64, 96), random_images(1, 3, 64, 96))
+        T = network(random_images(1, 3, 64, 96), random_images(1, 3, 64, 96)).T_first_to_second
     assert T.dtype == torch.float32
     torch.testing.assert_close(T[0, 2, 3], torch.tensor(-1.103), atol=1e-6, rtol=0)
 

@@ -66,7 +66,7 @@ def test_an_encoder_takes_the_resnets_place_and_its_channels_count():
     depth_net = DepthNet(encoder=ResNetEncoder(50, 0.125, "group"), width=0.125)
     assert depth_net(torch.rand(1, 3, 32, 64))[0].shape == (1, 1, 32, 64)
     pose_net = PoseNet(encoder=ResNetEncoder(50, 0.125, "group", num_images=2), width=0.125)
-    assert pose_net(*torch.rand(2, 1, 3, 32, 64)).shape == (1, 4, 4)
+    assert pose_net(*torch.rand(2, 1, 3, 32, 64)).T_first_to_second.shape == (1, 4, 4)
 
 
 @pytest.mark.parametrize("network", [DepthNet, PoseNet])

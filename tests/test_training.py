@@ -27,6 +27,7 @@ from selfsup_depth.training.pictures import Pictures
 EXTRA = {
     "monodepth2_mono": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
     "packnet": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
+    "sfmlearner": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
     "monodepth": ["--model.depth_net.num_layers=18"],
     "sc_sfmlearner": ["--data.two_view_motion=false", "--model.geometric_start.steps=0"],
 }
@@ -296,6 +297,15 @@ def test_an_unreadable_image_is_refused_and_leaves_no_run(train, tmp_path, capsy
         ("monodepth2_stereo", ["--model.losses.lr=LeftRightConsistency"], "LeftRight"),
         ("monodepth2_stereo", ["--data.stereo=false"], "no source"),
         ("monodepth2_stereo", ["--data.height=40"], "--data.height 32"),
+        ("sfmlearner", ["--model.losses.photometric.auto_mask=true"], "photometric.auto_mask=false"),
+        ("sfmlearner", ["--model.pose_net.explainability=false"], "pose_net.explainability=true"),
+        ("sfmlearner", ["--model.pose_net.learned_intrinsics=true"], "--data.two_view_motion=false"),
+        (
+            "monodepth2_mono_stereo",
+            ["--model.pose_net.learned_intrinsics=true"],
+            "learned_intrinsics=false",
+        ),
+        ("packnet", ["--model.pose_net={class_path: SharedPoseNet}"], "no encoder in PackNet"),
         ("monodepth2_stereo", ["--trainer.accelerator=cuda"], "CUDAAccelerator"),
         ("monodepth2_stereo", ["--model.depth_net.min_depth=200"], "use 0 < min < max"),
     ],

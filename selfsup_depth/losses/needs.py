@@ -16,6 +16,10 @@ class Need(enum.Enum):
     OTHER_CAMERA = ("the rig's other camera", "give --data.stereo=true")
     TRAVELLED = ("a known speed along data.video", "use data that tells it, with --data.video=[-1,1]")
     PREDICTED_MOTION = ("motions that a pose network predicts", "give --model.pose_net=PoseNet")
+    EXPLAINABILITY = (
+        "masks that a pose network predicts",
+        "give --model.pose_net=PoseCNN --model.pose_net.explainability=true",
+    )
     SOURCE_DEPTH = ("the depth of the sources", "use --model.class_path=ViewSynthesis")
     BOTH_MAPS = ("both views' depth from one image", "use --model.class_path=LeftRight")
 

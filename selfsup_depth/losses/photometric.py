@@ -10,6 +10,7 @@ from torch import Tensor
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.resize import resize_by_area
 from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.explainability import explained
 from selfsup_depth.losses.geometry_consistency import geometry_weights
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.losses.photometric_error import clipped, photometric_error
@@ -146,6 +147,8 @@ class Photometric(LossTerm):
     def _per_pixel(self, batch: Batch, reference: _Reference, estimate: DepthEstimate) -> PerPixel:
         syntheses = estimate.syntheses
         errors = torch.cat([self._error(synthesis.image, reference.target) for synthesis in syntheses], dim=1)
+        if estimate.explainability:
+            errors = explained(estimate, errors)
         usable = torch.ones_like(errors, dtype=torch.bool)
         if self.padding == "masked":
             usable = torch.cat([synthesis.valid for synthesis in syntheses], dim=1)

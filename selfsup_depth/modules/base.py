@@ -15,6 +15,7 @@ from selfsup_depth.evaluation.protocols import protocol_named
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.jitter import apply_jitter
+from selfsup_depth.modules.motion import intrinsics_to_log
 from selfsup_depth.modules.optimization import Optimization
 from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.structures import Batch, DepthEstimate, Measured, View
@@ -71,10 +72,12 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         batch = self.arrange(batch)
-        values = self.objective(batch, self.estimate(batch))
+        estimates = self.estimate(batch)
+        values = self.objective(batch, estimates)
         total = torch.stack(list(values.values())).sum()
         self.log_dict({f"loss/{name}": value.detach() for name, value in values.items()})
         self.log("loss/total", total.detach())
+        self.log_dict(intrinsics_to_log(estimates[0]))
         return total
 
     def predict_inverse_depth(self, image: Tensor) -> Tensor:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from selfsup_depth.errors import ConfigError
-from selfsup_depth.geometry.pose import inverse_pose
 from selfsup_depth.geometry.view_synthesis import Gradient
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion, known_or
+from selfsup_depth.modules.motion import common_intrinsics, masks_at, predict_motions, with_intrinsics
 from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
 from selfsup_depth.networks.base import DepthNetwork
-from selfsup_depth.networks.pose import PoseNet
-from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis, VideoView, View
+from selfsup_depth.networks.motion import PoseNetwork
+from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis, View
 
 
 class ViewSynthesis(SelfSupervisedDepth):
@@ -26,8 +25,9 @@ class ViewSynthesis(SelfSupervisedDepth):
     Args:
         depth_net: predicts inverse depth from one image.
         losses: the terms of the objective by name.
-        pose_net: predicts the motion between two frames. Without one, sources in time are moved
-            by two-view geometry alone (data.two_view_motion).
+        pose_net: predicts the motion between two frames, and where it can, which pixels that
+            explains, and the intrinsics that are used in place of the data's. Without one, sources
+            in time are moved by two-view geometry alone (data.two_view_motion).
         geometric_start: whether and how long two-view geometry stands in for the pose network.
         pyramid: "full" compares every level at the image's size (Monodepth2), "native" at its
             own (Monodepth, SfM-Learner).
@@ -40,7 +40,7 @@ class ViewSynthesis(SelfSupervisedDepth):
         self,
         depth_net: DepthNetwork,
         losses: dict[str, LossTerm],
-        pose_net: PoseNet | None = None,
+        pose_net: PoseNetwork | None = None,
         geometric_start: GeometricStart | None = None,
         pyramid: Pyramid = "full",
         protocol: str = "metric",
@@ -49,22 +49,41 @@ class ViewSynthesis(SelfSupervisedDepth):
         super().__init__(depth_net, losses, protocol)
         self.gradient = gradient
         self.pose_net = pose_net
+        if pose_net is not None:
+            pose_net.share(depth_net)
         self.geometric_start = geometric_start or GeometricStart()
         self.pyramid = pyramid
 
     def estimate(self, batch: Batch) -> list[DepthEstimate]:
         seen = as_networks_see(batch)
-        motions = [self.predict_motion(seen, source) for source in seen.video] if self.pose_net else []
+        said = predict_motions(self.pose_net, seen) if self.pose_net else []
+        K = common_intrinsics(said)
+        batch = with_intrinsics(batch, K)
+        motions = [motion.T_first_to_second for motion in said]
         sources = self._moving_sources(batch, motions) + batch.stereo
         inverse_depths = self.depth_net(seen.target.image)
         of_sources = self._source_inverse_depths(seen) or [[] for _ in inverse_depths]
         return [
-            DepthEstimate(level, rho, self._synthesize(batch.target, sources, rho), sources, motions, others)
+            DepthEstimate(
+                level,
+                rho,
+                self._synthesize(batch.target, sources, rho),
+                sources,
+                motions,
+                others,
+                masks_at(said, level),
+                K,
+            )
             for level, (rho, others) in enumerate(zip(inverse_depths, of_sources, strict=True))
         ]
 
     def provides(self) -> set[Need]:
-        return {Need.SOURCE_DEPTH} | ({Need.PREDICTED_MOTION} if self.pose_net else set())
+        provided = {
+            Need.SOURCE_DEPTH: True,
+            Need.PREDICTED_MOTION: self.pose_net is not None,
+            Need.EXPLAINABILITY: self.pose_net is not None and self.pose_net.explainability,
+        }
+        return {need for need, there in provided.items() if there}
 
     def _synthesize(self, target: View, sources: list[PosedView], inverse_depth: Tensor) -> list[Synthesis]:
         return synthesize_level(target, sources, inverse_depth, self.pyramid, self.gradient)
@@ -77,20 +96,6 @@ class ViewSynthesis(SelfSupervisedDepth):
         # One by one: batch normalisation sees the same statistics as with the target alone.
         by_source = [self.depth_net(view.image) for view in views]
         return [list(level) for level in zip(*by_source, strict=True)]
-
-    def predict_motion(self, batch: Batch, source: VideoView) -> Tensor:
-        """T_target_to_source (B, 4, 4), metres, as the pose network sees it.
-
-        The network is always shown the earlier frame first, so that it learns one direction of
-        time; for a source before the target its answer is inverted.
-        """
-        if self.pose_net is None:
-            raise ConfigError("video sources need a motion, in model.pose_net; give one, e.g. PoseNet")
-        earlier = (source.seconds < 0)[:, None, None, None]
-        first = torch.where(earlier, source.view.image, batch.target.image)
-        second = torch.where(earlier, batch.target.image, source.view.image)
-        T = self.pose_net(first, second)
-        return torch.where(earlier[..., 0], inverse_pose(T), T)
 
     def _moving_sources(self, batch: Batch, motions: list[Tensor]) -> list[PosedView]:
         """Video sources with the motion that synthesizes the views at this step."""
@@ -109,7 +114,7 @@ class ViewSynthesis(SelfSupervisedDepth):
         return [geometric_motion(source, self.depth_net.first_depth) for source in batch.video]
 
     def objective(self, batch: Batch, estimates: list[DepthEstimate]) -> dict[str, Tensor]:
-        values = super().objective(batch, estimates)
+        values = super().objective(with_intrinsics(batch, estimates[0].K), estimates)
         weight = self.geometric_start.teaching_weight(self.global_step)
         if weight and estimates[0].motions:
             values["motion_teaching"] = weight * self.geometric_start.teaching(

@@ -6,6 +6,7 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.screening import MAX_BAD_SHARE
 from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.losses.needs import Need
+from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
@@ -39,6 +40,11 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
         raise ConfigError("LeftRight trains on pairs alone; give --data.stereo=true --data.video=[]")
     if isinstance(module, ViewSynthesis) and data.video:
         check_motion(module, data)
+    pose_net = getattr(module, "pose_net", None)
+    if pose_net is not None and pose_net.learned_intrinsics:
+        check_nothing_tells_intrinsics(data)
+    if pose_net is not None and pose_net.explainability:
+        check_masks_are_apart(module)
 
 
 def provided_by(data: DepthDataModule) -> set[Need]:
@@ -88,3 +94,38 @@ def check_motion(module: ViewSynthesis, data: DepthDataModule) -> None:
             "model.geometric_start needs the motion that two-view geometry finds; "
             "give --data.two_view_motion=true or --model.geometric_start.steps=0"
         )
+
+
+def check_nothing_tells_intrinsics(data: DepthDataModule) -> None:
+    """Refuse to learn the intrinsics beside what already holds those of the data.
+
+    Raises:
+        ConfigError: telling what does.
+    """
+    if data.stereo:
+        what, fix = "the rig's other camera", "--data.stereo=false"
+    elif data.two_view_motion:
+        what = "the motion that two-view geometry finds"
+        fix = "--data.two_view_motion=false --model.geometric_start.steps=0"
+    else:
+        return
+    raise ConfigError(
+        f"model.pose_net.learned_intrinsics takes the camera as unknown, and {what} takes it as the data "
+        f"say; give {fix}, or --model.pose_net.learned_intrinsics=false"
+    )
+
+
+def check_masks_are_apart(module: SelfSupervisedDepth) -> None:
+    """Refuse two ways of choosing pixels at once: a mask near zero would win every comparison.
+
+    Raises:
+        ConfigError: the photometric term chooses by itself.
+    """
+    for name, term in module.active_terms.items():
+        if isinstance(term, Photometric) and (term.auto_mask or term.per_pixel_minimum):
+            options = ("auto_mask", "per_pixel_minimum")
+            fix = " ".join(f"--model.losses.{name}.{option}=false" for option in options)
+            raise ConfigError(
+                f"model.pose_net.explainability weights the errors that model.losses.{name} compares by "
+                f"auto_mask or per_pixel_minimum; give {fix}, or --model.pose_net.explainability=false"
+            )
