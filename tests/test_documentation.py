@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from selfsup_depth.commands import evaluate_depth, evaluate_odometry, losses, predict
+from selfsup_depth.commands import evaluate_compare, evaluate_depth, evaluate_odometry, losses, predict
 from selfsup_depth.commands.parser import split_dotted
 from selfsup_depth.commands.train import parse_train_arguments
 from selfsup_depth.errors import ConfigError
@@ -46,6 +46,8 @@ def check(arguments: list[str]) -> None:
         given = losses.make_parser().parse_args(arguments[1:])
         for name in given.terms:
             entry_named(name)
+    elif arguments[:2] == ["evaluate", "compare"]:
+        evaluate_compare.make_parser().parse_args(arguments[2:])
     elif arguments[:2] == ["evaluate", "odometry"]:
         evaluate_odometry.make_parser().parse_args(arguments[2:])
     elif arguments[0] == "predict":
