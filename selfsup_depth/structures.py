@@ -72,6 +72,7 @@ class Batch(NamedTuple):
     video: the target's neighbours in time; how the camera moved is unknown.
     stereo: the other cameras of the rig; where they stand is known.
     jitter: one ColourJitter, or empty for none.
+    measured: one map (B, 1, H, W) of the target's measured depth, metres, 0 = none; or empty.
 
     What is absent is an empty list: never None, never a missing key.
     """
@@ -80,6 +81,7 @@ class Batch(NamedTuple):
     video: list[VideoView]
     stereo: list[PosedView]
     jitter: list[ColourJitter]
+    measured: Sequence[Tensor] = ()
 
 
 class Synthesis(NamedTuple):

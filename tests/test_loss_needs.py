@@ -53,8 +53,8 @@ class Needy(LossTerm):
 
 
 def check(term: LossTerm, pose_net: PoseNet | None = None, **data: object) -> None:
-    options = {"height": 32, "width": 32, "video": [], "stereo": False, "knows_travelled": False}
-    options["two_view_motion"] = True
+    options = {"height": 32, "width": 32, "video": [], "stereo": False, "two_view_motion": True}
+    options |= {"knows_travelled": False, "knows_measured": False, "sparse_depth": False, "travelled": (1, 0)}
     module = ViewSynthesis(DepthNet(width=0.125, norm="group"), {"own": term}, pose_net)
     check_fit(module, SimpleNamespace(**options | data))
 
@@ -63,9 +63,10 @@ LACKING = {
     Need.SOURCES: {},
     Need.SEVERAL_SOURCES: {"stereo": True},
     Need.OTHER_CAMERA: {"video": [-1, 1]},
-    Need.TRAVELLED: {"video": [-1, 1]},
+    Need.TRAVELLED: {"stereo": True},
     Need.PREDICTED_MOTION: {"video": [-1, 1]},
     Need.BOTH_MAPS: {"stereo": True},
+    Need.MEASURED: {"stereo": True},
 }
 
 HOLDING = {
@@ -74,6 +75,7 @@ HOLDING = {
     Need.OTHER_CAMERA: {"stereo": True},
     Need.TRAVELLED: {"video": [-1, 1], "knows_travelled": True},
     Need.SOURCE_DEPTH: {"stereo": True},
+    Need.MEASURED: {"stereo": True, "knows_measured": True},
 }
 
 

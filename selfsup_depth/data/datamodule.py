@@ -57,6 +57,7 @@ class DepthDataModule(LightningDataModule):
             for the geometric warm start.
         motion_cache: file that keeps these motions; not given, one in the user's cache folder.
         seed: of order and augmentation.
+        sparse_depth: give terms that learn from it (SparseDepth) the targets' measured depth, where any is.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class DepthDataModule(LightningDataModule):
         two_view_motion: bool = False,
         motion_cache: Path | None = None,
         seed: int = 0,
+        sparse_depth: bool = False,
     ) -> None:
         super().__init__()
         self.layout = layout
@@ -101,6 +103,7 @@ class DepthDataModule(LightningDataModule):
         self.two_view_motion = two_view_motion
         self.motion_cache = motion_cache
         self.seed = seed
+        self.sparse_depth = sparse_depth
         counts = {"height": height, "width": width, "batch_size": batch_size, "num_workers": num_workers}
         check_ranges(self.augmentation, hold_out=hold_out, **counts)
         check_frames(self.video, split, hold_out)
@@ -122,16 +125,8 @@ class DepthDataModule(LightningDataModule):
             ConfigError: the options contradict each other or what is there.
         """
         if self._parts is None:
-            self._parts = read_parts(
-                self.layout,
-                self.root,
-                self.split,
-                self.hold_out,
-                self.sides,
-                self.on_missing,
-                self.on_bad_data,
-                self.follow_symlinks,
-            )
+            where = self.layout, self.root, self.split, self.hold_out, self.sides
+            self._parts = read_parts(*where, self.on_missing, self.on_bad_data, self.follow_symlinks)
         if stage == "fit" and self._training is None:
             self._training = self._training_examples(self._parts)
         part: Part = "test" if stage == "test" else "val"
@@ -162,6 +157,11 @@ class DepthDataModule(LightningDataModule):
         return self.travelled.known > 0
 
     @property
+    def knows_measured(self) -> bool:
+        """Whether training is given measured depth, at least for some frames."""
+        return self.sparse_depth and any(e.frame.measured for e in getattr(self._training, "examples", []))
+
+    @property
     def validation_note(self) -> str:
         """Whether the frames of validation were trained on, for whoever reads the errors."""
         if self.split is not None:
@@ -173,7 +173,7 @@ class DepthDataModule(LightningDataModule):
     def _training_examples(self, parts: Parts) -> TrainingExamples:
         if not self.video and not self.stereo:
             raise ConfigError("no source to learn from; give --data.video=[-1,1] or --data.stereo=true")
-        needs = Needs(tuple(self.video), self.stereo)
+        needs = Needs(tuple(self.video), self.stereo, self.sparse_depth)
         selection = parts.training(needs)
         examples = selection.examples
         _, world_size = processes(self.trainer)

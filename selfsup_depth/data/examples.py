@@ -59,7 +59,8 @@ class TrainingExamples(Dataset[Batch]):
         target = _view(example.camera, example.frame_index, framing)
         video = [self._neighbour(example, offset, framing) for offset in self.needs.video]
         stereo = [_other_camera(example, framing)] if self.needs.stereo else []
-        return Batch(target, video, stereo, jitter)
+        measured = [_measured(example, framing)] if self.needs.measured else []
+        return Batch(target, video, stereo, jitter, measured)
 
     def _neighbour(self, example: Example, offset: int, framing: Framing) -> VideoView:
         recording, side, index = example
@@ -105,6 +106,14 @@ class MeasuredExamples(Dataset[Measured]):
         assert source is not None, "only frames with measured depth are given"
         depth = torch.from_numpy(source.read())[None]
         return Measured(_view(example.camera, example.frame_index, Framing(self.size)), depth)
+
+
+def _measured(example: Example, framing: Framing) -> Tensor:
+    """Measured depth of the target's pixels, (1, H, W) metres, 0 = none."""
+    source = example.frame.measured
+    if source is None:
+        return torch.zeros(1, *framing.size)
+    return torch.from_numpy(framing.depth(source.read()))[None]
 
 
 def _other_camera(example: Example, framing: Framing) -> PosedView:

@@ -131,7 +131,7 @@ def _files(example: Example, needs: Needs) -> Iterator[_File]:
     for side, index in needs.places(example):
         yield _photograph(example.recording.cameras[side], index)
     measured = example.frame.measured
-    if measured is not None and needs == Needs():  # depth is for validation alone
+    if measured is not None and (needs == Needs() or needs.measured):  # else depth is not read
         yield _measured(measured)
 
 

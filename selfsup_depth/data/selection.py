@@ -45,10 +45,12 @@ class Needs:
     Attributes:
         video: offsets in time of its neighbours.
         stereo: whether the rig's other camera must have seen it, too.
+        measured: whether its measured depth is wanted where there is some; none is no lack.
     """
 
     video: tuple[int, ...] = ()
     stereo: bool = False
+    measured: bool = False
 
     def places(self, example: Example) -> list[tuple[str, int]]:
         """Side and frame index of all that the example takes, itself first."""

@@ -21,6 +21,7 @@ class Need(enum.Enum):
         "give --model.pose_net=PoseCNN --model.pose_net.explainability=true",
     )
     SOURCE_DEPTH = ("the depth of the sources", "use --model.class_path=ViewSynthesis")
+    MEASURED = ("measured depth of the targets", "give --data.sparse_depth=true and data that has some")
     BOTH_MAPS = ("both views' depth from one image", "use --model.class_path=LeftRight")
 
     @property

@@ -38,6 +38,8 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
                 raise ConfigError(f"model.losses.{name} needs {need.what}; {need.fix}, or {off}")
     if isinstance(module, LeftRight) and not (data.stereo and not data.video):
         raise ConfigError("LeftRight trains on pairs alone; give --data.stereo=true --data.video=[]")
+    if isinstance(module, LeftRight) and data.sparse_depth:
+        raise ConfigError("LeftRight takes no measured depth; leave out --data.sparse_depth")
     if isinstance(module, ViewSynthesis) and data.video:
         check_motion(module, data)
     pose_net = getattr(module, "pose_net", None)
@@ -55,6 +57,7 @@ def provided_by(data: DepthDataModule) -> set[Need]:
         Need.SEVERAL_SOURCES: num_sources > 1,
         Need.OTHER_CAMERA: data.stereo,
         Need.TRAVELLED: data.knows_travelled,
+        Need.MEASURED: data.knows_measured,
     }
     return {need for need, there in provided.items() if there}
 

@@ -25,9 +25,10 @@ def record_of(config: dict[str, Any], module: SelfSupervisedDepth, data: DepthDa
 def kind_of_scale(module: SelfSupervisedDepth, data: DepthDataModule) -> str:
     """Which scale the depth has: "metric" where a length in metres takes part, else "relative"."""
     known_baseline = data.stereo or isinstance(module, LeftRight)
-    known_speed = any(Need.TRAVELLED in term.needs() for term in module.active_terms.values())
+    needs = [term.needs() for term in module.active_terms.values()]
+    known_length = any({Need.TRAVELLED, Need.MEASURED} & need for need in needs)
     # Behind a pose network nothing holds the scale once it has taken over.
     posed_by_travelled = (
         not getattr(module, "pose_net", None) and data.two_view_motion and data.knows_travelled
     )
-    return "metric" if known_baseline or known_speed or posed_by_travelled else "relative"
+    return "metric" if known_baseline or known_length or posed_by_travelled else "relative"
