@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from selfsup_depth.errors import CheckpointError, ConfigError, NumericError, StorageError
+from selfsup_depth.errors import CheckpointError, ConfigError, NumericError, RunInUseError, StorageError
 from selfsup_depth.training import checkpoint_io, storage
 from selfsup_depth.training.checkpoint_io import SealedCheckpoints, read_sealed, write_sealed
 from selfsup_depth.training.run_directory import RunDirectory
@@ -156,6 +157,22 @@ def test_a_run_whose_checkpoints_cannot_be_written_is_refused_at_once(tmp_path):
     with pytest.raises(StorageError, match="run/checkpoints; "):
         directory.prepare()
     directory.release()
+
+
+def test_a_forked_reader_does_not_keep_the_folder_of_a_run_that_is_gone(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.hold()
+    reader = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    reader.start()
+    try:
+        with pytest.raises(RunInUseError):
+            RunDirectory(tmp_path / "run").hold()
+        directory.release()
+        RunDirectory(tmp_path / "run").hold()
+        assert reader.is_alive()
+    finally:
+        reader.kill()
+        reader.join()
 
 
 def test_a_path_that_reads_as_an_address_is_refused(tmp_path):

@@ -20,6 +20,10 @@ CONFIG = "config.yaml"
 LOCK = "run.lock"
 Resume = Literal["no", "yes", "auto"]
 
+# A reader's process lives on for seconds after the run was killed, and would keep others out.
+_held: list[IO[str]] = []
+os.register_at_fork(after_in_child=lambda: [lock.close() for lock in _held])
+
 
 class RunDirectory:
     """The folder of one run, held by this process until it ends.
@@ -123,6 +127,7 @@ class RunDirectory:
             raise RunInUseError(
                 f"{holder} is training, in {self.path}; wait for it or choose another --run"
             ) from None
+        _held.append(self._lock)
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._lock.flush()
@@ -169,6 +174,7 @@ class RunDirectory:
         """Let other processes in."""
         if self._lock is not None:
             self._lock.close()
+            _held.remove(self._lock)
             self._lock = None
 
     def record(self, config: dict[str, Any]) -> None:

@@ -1,0 +1,77 @@
+"""Signals at random moments of a run: it saves, ends with the right code, and can be gone on with.
+
+    python tests/faults/signal_rounds.py --rounds 5
+
+Each round sends TERM, INT, HUP and USR1, one to a run of its own, after its first save. The exit
+code is 1 if one is answered by another code, without a readable checkpoint, or if the run that
+goes on ends with other weights than one that nothing interrupts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tiny_runs import TinyRuns, digest, last, print_table, wait_for_save
+
+from selfsup_depth.errors import SelfsupDepthError
+from selfsup_depth.training.checkpoint_io import read_sealed
+
+CODES = {"TERM": 143, "INT": 130, "HUP": 143, "USR1": 0}
+
+
+def answer(runs: TinyRuns, name: str, workers: int, run: Path, draw: random.Random) -> tuple[str, int]:
+    """What a run makes of a signal, "as it should" or what is wrong, and the step it saved then."""
+    process = runs.train("stereo", workers, run)
+    if not wait_for_save(run, process):
+        return f"no save: {runs.told()[-200:]}", 0
+    time.sleep(draw.uniform(0, 0.5))
+    os.kill(process.pid or 0, signal.Signals[f"SIG{name}"])
+    process.join()
+    if process.exitcode != CODES[name]:
+        return f"exit code {process.exitcode}", 0
+    told = runs.told()
+    try:
+        step = read_sealed(last(run))["global_step"]
+    except SelfsupDepthError as error:
+        return str(error), 0
+    if f"saved after step {step}," not in told and name != "USR1":
+        return f"step {step}, but not said", step
+    if name == "USR1" and "saved after step" not in told:
+        return "saving is not said", step
+    return "as it should", step
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    draw = random.Random(given.seed)
+    rows: list[tuple[object, ...]] = [("signal", "workers", "saved at step", "answer", "weights in the end")]
+    with tempfile.TemporaryDirectory(prefix="signal_rounds_") as home:
+        runs = TinyRuns(Path(home))
+        wanted = runs.reference("stereo", Path(home, "stereo"))
+        for number in range(given.rounds):
+            for name in CODES:
+                run, workers = Path(home, f"{name}_{number}"), 2 * (number % 2)
+                told, step = answer(runs, name, workers, run, draw)
+                runs.train("stereo", workers, run).join()
+                rows.append((name, workers, step, told, "equal" if digest(run) == wanted else digest(run)))
+                print(*rows[-1], flush=True)
+    print_table(rows)
+    good = sum(row[-2:] == ("as it should", "equal") for row in rows)
+    print(
+        f"{good} of {len(rows) - 1} signals saved, with the right exit code and the right weights in the end"
+    )
+    return 0 if good == len(rows) - 1 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
