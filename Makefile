@@ -10,10 +10,10 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help train test slow lint benchmark clean
+.PHONY: help train test slow lint benchmark kill-chain clean
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 train: $(INSTALLED)  ## train on the synthetic drive, in minutes on a CPU: runs/demo
 	$(BIN)/selfsup-depth train --config conf/demo.yaml --run runs/demo --overwrite
@@ -28,6 +28,10 @@ lint: $(INSTALLED_DEV)  ## ruff and mypy alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+kill-chain: $(INSTALLED_DEV)  ## runs killed at random moments end as if they never were; signals, too
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kill_chain.py --chains 20 --saves 200
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/signal_rounds.py --rounds 5
 
 benchmark: $(INSTALLED_DEV)  ## speed of the parts, in benchmarks/
 	$(BIN)/python -m benchmarks

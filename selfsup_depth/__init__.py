@@ -15,6 +15,9 @@ def __getattr__(name: str) -> Any:
     # Imported when asked for: torch takes seconds, and `selfsup-depth --help` needs none of it.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from selfsup_depth.requirements import refuse_unsafe_packages
+
+    refuse_unsafe_packages()
     from selfsup_depth.training import prediction
 
     return getattr(prediction, name)

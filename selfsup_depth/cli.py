@@ -14,6 +14,7 @@ from typing import NamedTuple
 from selfsup_depth import __version__
 from selfsup_depth.console import console
 from selfsup_depth.errors import ConfigError, SelfsupDepthError
+from selfsup_depth.requirements import refuse_unsafe_packages
 from selfsup_depth.suggestions import did_you_mean
 
 PROGRAM = "selfsup-depth"
@@ -80,6 +81,7 @@ def dispatch(arguments: list[str]) -> None:
     elif first == "--version":
         print(f"{PROGRAM} {__version__}")
     elif first in COMMANDS:
+        refuse_unsafe_packages()
         importlib.import_module(COMMANDS[first].module).run(rest)
     else:
         raise ConfigError(f"no command named {first}; {did_you_mean(first, COMMANDS)}")

@@ -265,6 +265,44 @@ def test_what_does_not_go_with_resume_is_refused(capfd, tmp_path, arguments, fix
     assert fix in error
 
 
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [("2.6.3", 2), ("2.6.5.post1", 2), ("1.9", 2), ("not", 2), ("2.6.6", 0), ("2.7rc1", 0), ("2.10.0", 0)],
+)
+def test_releases_of_lightning_that_were_malware_are_refused(capfd, monkeypatch, command, found, code):
+    from selfsup_depth import requirements
+
+    acted = []
+    command(lambda arguments: acted.append(arguments))
+    monkeypatch.setattr(requirements, "version", lambda name: found)
+    assert cli.main(["act"]) == code
+    error = capfd.readouterr().err
+    assert (len(acted), error.count("\n")) == ((1, 0) if code == 0 else (0, 1))
+    assert code == 0 or "pip install 'pytorch-lightning>=2.6.6'" in error
+
+
+def test_lightning_is_looked_at_before_it_is_imported(tmp_path):
+    """A release that is refused: nothing of it runs, in the command and in Python."""
+    (tmp_path / "pytorch_lightning-2.6.3.dist-info").mkdir()
+    (tmp_path / "pytorch_lightning-2.6.3.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: pytorch-lightning\nVersion: 2.6.3\n"
+    )
+    (tmp_path / "pytorch_lightning").mkdir()
+    (tmp_path / "pytorch_lightning" / "__init__.py").write_text("print('imported')")
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    environment = os.environ | {"PYTHONPATH": path}
+    for program in (
+        ["-m", "selfsup_depth", "train", "--config=demo.yaml"],
+        ["-c", "import selfsup_depth; selfsup_depth.load"],
+    ):
+        done = subprocess.run(
+            [sys.executable, *program], capture_output=True, text=True, env=environment, cwd=tmp_path
+        )
+        assert done.returncode == (2 if program[0] == "-m" else 1)
+        assert "pytorch-lightning is 2.6.3" in done.stderr.splitlines()[-1]
+        assert "imported" not in done.stdout
+
+
 def test_help_explains_a_class_and_a_section(capsys):
     assert cli.main(["train", "--help", "Photometric"]) == 0
     assert ".auto_mask  bool = true" in capsys.readouterr().out

@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 import torch
 
 from selfsup_depth.cli import main
+from selfsup_depth.errors import NumericError
 from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.training.agreement import end_together
 from selfsup_depth.training.checkpoint_io import read_sealed
 
 SIGNALLING_TERM = """
@@ -102,6 +105,17 @@ def test_a_signal_during_validation_ends_the_run_there(train, tmp_path, monkeypa
     assert main(["train", f"--resume={tmp_path / 'broken'}"]) == 0
     assert train(tmp_path / "whole", *STEPS) == 0
     assert same(tmp_path / "broken", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("first", "code"), [(True, 143), (False, 0)])
+def test_only_the_first_process_says_why_all_end(first, code):
+    """Another one's error would have Lightning kill the first before it has said anything."""
+    trainer = types.SimpleNamespace(is_global_zero=first)
+    with pytest.raises(SystemExit) as ending:
+        end_together(trainer, SystemExit(143))
+    assert ending.value.code == code
+    with pytest.raises(NumericError if first else SystemExit):
+        end_together(trainer, NumericError("loss is not finite"))
 
 
 def start(tmp_path, drive, tiny, *options):

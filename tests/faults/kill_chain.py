@@ -26,6 +26,7 @@ from selfsup_depth.errors import SelfsupDepthError
 from selfsup_depth.training.checkpoint_io import SealedCheckpoints, read_sealed
 from selfsup_depth.training.storage import link_or_copy, part_of
 
+HEADINGS = ("chain", "recipe", "workers", "place", "kills", "in a save", "weights")
 KILLS = 3
 MANY = 1000
 

@@ -67,9 +67,7 @@ def main() -> int:
                 print(*rows[-1], flush=True)
     print_table(rows)
     good = sum(row[-2:] == ("as it should", "equal") for row in rows)
-    print(
-        f"{good} of {len(rows) - 1} signals saved, with the right exit code and the right weights in the end"
-    )
+    print(f"{good} of {len(rows) - 1} signals: saved, the right exit code, the right weights in the end")
     return 0 if good == len(rows) - 1 else 1
 
 

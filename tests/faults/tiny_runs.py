@@ -74,10 +74,8 @@ class TinyRuns:
 
     def train(self, recipe: str, workers: int, run: Path) -> BaseProcess:
         """A process that trains, going on where there is a checkpoint."""
-        return self.start(
-            ["train", *RECIPES[recipe], *TINY]
-            + [f"--data.root={self.data}", f"--data.num_workers={workers}", f"--run={run}"]
-        )
+        places = [f"--data.root={self.data}", f"--data.num_workers={workers}", f"--run={run}"]
+        return self.start(["train", *RECIPES[recipe], *TINY, *places])
 
     def reference(self, recipe: str, run: Path) -> str:
         """The hash of a run that nothing interrupts, without workers."""

@@ -1,0 +1,31 @@
+"""Releases of other packages that are not to be used, refused before they are imported."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, version
+
+from selfsup_depth.errors import ConfigError
+
+# 2.6.2 and 2.6.3 on the package index were malware, which ran when it was imported.
+LIGHTNING = "pytorch-lightning"
+OLDEST_LIGHTNING = (2, 6, 6)
+
+
+def refuse_unsafe_packages() -> None:
+    """Look at what is installed, without importing it.
+
+    Raises:
+        ConfigError: Lightning is missing or older than the first release that can be trusted.
+    """
+    wanted = ".".join(map(str, OLDEST_LIGHTNING))
+    try:
+        found = version(LIGHTNING)
+    except PackageNotFoundError:
+        found = "not installed"
+    numbers = tuple(map(int, re.findall(r"\d+", found)[: len(OLDEST_LIGHTNING)]))
+    if numbers < OLDEST_LIGHTNING:
+        raise ConfigError(
+            f"{LIGHTNING} is {found}, and releases before {wanted} are not trusted; "
+            f"install it anew: pip install '{LIGHTNING}>={wanted}'"
+        )
