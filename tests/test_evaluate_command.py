@@ -174,3 +174,47 @@ def test_other_kinds_and_halves_are_refused(capsys):
     assert "go together" in capsys.readouterr().err
     assert main(["evaluate", "--help"]) == evaluate("--help") == 0
     assert PROTOCOLS["metric"].description() in capsys.readouterr().out
+
+
+def test_a_missing_prediction_is_refused_or_counted(folders, tmp_path, capsys):
+    (tmp_path / "predicted/001.npy").unlink()
+    assert evaluate(*folders, "--protocol", "metric") == 3
+    assert "no prediction for 001" in capsys.readouterr().err
+    store_npy(tmp_path / "predicted/002.npy", np.full(SIZE, -1, np.float32))
+    file = tmp_path / "out.json"
+    assert evaluate(*folders, "--protocol", "metric", "--on-missing", "skip", "--json", file) == 0
+    result = json.loads(file.read_text())
+    assert (result["num_images"], result["num_left_out"]) == (1, 2)
+    assert "001" in result["left_out"][0]
+    assert "not positive" in result["left_out"][1]
+    assert "2 frames left out" in capsys.readouterr().out
+
+
+def test_a_stack_of_inverse_depth_is_evaluated_like_the_maps(depths, folders, tmp_path):
+    stack, truth = tmp_path / "stack.npy", tmp_path / "truth.npz"
+    np.save(stack, 1 / (2 * np.stack([depths[name] for name in sorted(depths)])))
+    stored = [tmp_path / f"measured/{name}.png" for name in sorted(depths)]
+    np.savez(truth, *(np.asarray(Image.open(file), np.float32) / 256 for file in stored))
+    results = []
+    for pair in (folders, ["--predictions", stack, "--measured", truth]):
+        assert evaluate(*pair, "--protocol", "kitti_metric", "--json", tmp_path / "out.json") == 0
+        results.append(json.loads((tmp_path / "out.json").read_text())["metrics"])
+    assert results[1] == pytest.approx(results[0], rel=1e-5)
+    np.save(stack, np.ones((2, 4, 8), np.float32))
+    assert evaluate("--predictions", stack, "--measured", truth, "--protocol", "metric") == 3
+
+
+def test_objects_in_an_archive_are_not_opened(tmp_path, capsys):
+    canary = tmp_path / "canary"
+
+    class Payload:
+        def __reduce__(self):
+            return (canary.touch, ())
+
+    archive = tmp_path / "gt_depths.npz"
+    np.savez(archive, data=np.array([Payload(), 1], dtype=object))
+    np.save(tmp_path / "stack.npy", np.ones((1, 4, 8), np.float32))
+    command = ["--predictions", tmp_path / "stack.npy", "--measured", archive, "--protocol", "metric"]
+    assert evaluate(*command) == 3
+    assert "np.savez(FILE, *maps)" in capsys.readouterr().err
+    assert not canary.exists()

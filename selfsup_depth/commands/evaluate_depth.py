@@ -16,6 +16,9 @@ from selfsup_depth.evaluation.protocols import PROTOCOLS, Protocol, protocol_nam
 if TYPE_CHECKING:
     from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 
+# Reasons that are printed; all are in the result file.
+SHOWN = 3
+
 DEPTH = "selfsup-depth evaluate depth"
 USAGE = f"""
   {DEPTH} --checkpoint RUN_OR_CKPT [--config conf/data/X.yaml]
@@ -26,7 +29,9 @@ A checkpoint is evaluated on the test frames of the data, without --config those
 run's data; a split without test.txt and no split mean the frames of validation.
 
 Predictions are 16-bit PNG (metres * 256) or .npy files. For a measured NAME.png the prediction
-is NAME.npy, NAME.png or, as `predict` writes it, NAME_depth.png, of the same size.
+is NAME.npy, NAME.png or, as `predict` writes it, NAME_depth.png, of the same size. A .npy file
+(N, h, w) holds inverse depth of any size, in the order of the measured maps, as other trainers
+write it; a .npz file holds one measured map an array.
 
 protocols:
 """
@@ -68,8 +73,24 @@ def make_parser() -> CommandParser:
     add("--checkpoint", type=Path, metavar="RUN_OR_CKPT", help="folder of a run, or a .ckpt file")
     add("--config", action="append", default=[], metavar="FILE", help="data to evaluate on; repeatable")
     add("--split", metavar="NAME", help="the same as --data.split")
-    add("--predictions", type=Path, metavar="DIR", help="folder of predicted depth maps")
-    add("--measured", type=Path, metavar="DIR", help="folder of measured depth maps")
+    add(
+        "--predictions",
+        type=Path,
+        metavar="DIR",
+        help="folder of depth maps, or a .npy stack of inverse depth",
+    )
+    add(
+        "--measured",
+        type=Path,
+        metavar="DIR",
+        help="folder of depth maps, or a .npy or .npz of them",
+    )
+    add(
+        "--on-missing",
+        choices=("error", "skip"),
+        default="error",
+        help="what to do with a frame that has no usable prediction; default: error",
+    )
     add("--protocol", required=True, metavar="NAME", help=f"one of {', '.join(PROTOCOLS)}")
     add("--flip", action="store_true", help="predict for the mirrored image, too, and join both")
     add("--json", type=Path, metavar="FILE", help="write the result there, too")
@@ -123,5 +144,10 @@ def of_stored(given: Any, protocol: Protocol) -> tuple[DepthEvaluation, dict[str
     """Errors of stored depth maps."""
     from selfsup_depth.training.stored_predictions import evaluate_stored
 
-    evaluation = evaluate_stored(given.predictions, given.measured, protocol)
-    return evaluation, {"predictions": str(given.predictions), "measured": str(given.measured)}
+    evaluation, left_out = evaluate_stored(given.predictions, given.measured, protocol, given.on_missing)
+    for reason in left_out[:SHOWN]:
+        print(f"left out: {reason}")
+    if left_out:
+        print(f"{len(left_out)} frames left out for want of a usable prediction; errors are of the others")
+    about = {"predictions": str(given.predictions), "measured": str(given.measured)}
+    return evaluation, about | {"num_left_out": len(left_out), "left_out": left_out}

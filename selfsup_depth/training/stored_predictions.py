@@ -1,127 +1,165 @@
-"""Depth maps that somebody stored, beside the measured ones of the same names."""
+"""Depth maps that somebody stored, beside the measured ones of the same frames."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selfsup_depth.data.depth_files import DepthPng
 from selfsup_depth.errors import DataError, NumericError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.evaluation.protocols import Protocol
+from selfsup_depth.training.stored_maps import Map, StoredMap, depth_files, read_depth, stacked_maps
 
-SUFFIXES = (".npy", ".png")
 PICTURES = "*_inverse_depth.png"
 
 # How `predict` and others call the prediction for NAME; the first that exists is read.
 PREDICTION_NAMES = ("{}.npy", "{}.png", "{}_relative.npy", "{}_depth.png", "{}_relative_depth.png")
 
+OnMissing = Literal["error", "skip"]
+
 
 class StoredPair(NamedTuple):
-    """A prediction and the measurement of the same image, and its name."""
+    """A prediction and the measurement of the same frame.
+
+    holds: what the prediction's numbers are; a stack holds inverse depth at any size.
+    """
 
     name: str
-    prediction: Path
-    measured: Path
+    prediction: StoredMap
+    measured: StoredMap
+    holds: Literal["depth", "inverse_depth"]
 
-    def read(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def read(self) -> tuple[Map, Map]:
         """Predicted inverse depth, 1/m, and measured depth, metres; both (H, W).
 
-        A predicted depth that is zero, negative or no number becomes an inverse depth of -1,
-        which an evaluation refuses at a pixel that counts and does not see elsewhere.
+        What is zero, negative or no number becomes an inverse depth of -1, which an evaluation
+        refuses at a pixel that counts and does not see elsewhere.
 
         Raises:
             DataError: a file cannot be read, or their sizes differ.
         """
-        predicted, measured = read_depth(self.prediction), read_depth(self.measured)
+        predicted, measured = self.prediction.read(), self.measured.read()
+        usable = np.isfinite(predicted) & (predicted > 0)
+        if self.holds == "inverse_depth":
+            return np.where(usable, predicted, np.float32(-1)), measured
         if predicted.shape != measured.shape:
             sizes = " against ".join(f"{depth.shape[1]}x{depth.shape[0]}" for depth in (predicted, measured))
             raise DataError(
-                f"prediction and measured depth differ in size ({sizes}), in {self.prediction}; "
+                f"prediction and measured depth differ in size ({sizes}), in {self.prediction.where}; "
                 "resize the prediction's inverse depth"
             )
-        usable = np.isfinite(predicted) & (predicted > 0)
         inverse_depth = np.full_like(predicted, -1)
         return np.divide(1, predicted, out=inverse_depth, where=usable), measured
 
 
-def evaluate_stored(predictions: Path, measured: Path, protocol: Protocol) -> DepthEvaluation:
-    """Errors of the depth maps in one folder against those in another.
+def evaluate_stored(
+    predictions: Path, measured: Path, protocol: Protocol, on_missing: OnMissing = "error"
+) -> tuple[DepthEvaluation, list[str]]:
+    """Errors of stored depth maps.
+
+    Args:
+        predictions: folder of depth maps, or a .npy stack of inverse depth.
+        measured: folder of depth maps, or a .npy or .npz file of them.
+        protocol: how they are compared.
+        on_missing: what to do with a frame that has no usable prediction.
+
+    Returns:
+        The errors, and why each frame was left out that was.
 
     Raises:
-        DataError: a file is missing, unreadable or of the wrong size, or a prediction is no
-            positive number where it counts.
+        DataError: a prediction is missing, unreadable, of the wrong size or no positive number
+            where it counts, and frames are not to be left out; or measured depth is unreadable.
     """
     evaluation = DepthEvaluation(protocol)
-    for pair in tqdm(match_files(predictions, measured), desc="evaluating", unit="image"):
-        inverse_depth, depth = (torch.from_numpy(values)[None, None] for values in pair.read())
+    left_out: list[str] = []
+    pairs = list(match(predictions, measured))
+    for pair in tqdm(pairs, desc="evaluating", unit="image"):
         try:
-            evaluation.update(inverse_depth, depth, [pair.name])
-        except NumericError as error:
-            raise DataError(
-                f"predicted depth is not positive at a measured pixel, in {pair.prediction}; predict it again"
-            ) from error
-    return evaluation
+            if isinstance(pair, DataError):
+                raise pair
+            evaluate_pair(evaluation, pair)
+        except DataError as error:
+            if on_missing == "error":
+                raise
+            left_out.append(str(error))
+    return evaluation, left_out
 
 
-def match_files(predictions: Path, measured: Path) -> list[StoredPair]:
-    """Pair the files of two folders by their names; subfolders count as part of a name.
+def evaluate_pair(evaluation: DepthEvaluation, pair: StoredPair) -> None:
+    """Add one pair; raises DataError where the prediction is no positive number."""
+    inverse_depth, depth = (torch.from_numpy(values)[None, None] for values in pair.read())
+    try:
+        evaluation.update(inverse_depth, depth, [pair.name])
+    except NumericError as error:
+        raise DataError(
+            f"predicted depth is not positive at a measured pixel, in {pair.prediction.where}; "
+            "predict it again"
+        ) from error
 
-    For a measured NAME.png or NAME.npy the prediction is NAME.npy, NAME.png or NAME_depth.png.
+
+def match(predictions: Path, measured: Path) -> Iterator[StoredPair | DataError]:
+    """Pair predictions with measurements, by name in folders, by order where one is a stack.
+
+    Yields:
+        The pairs, and for a measurement without prediction why there is none.
 
     Raises:
-        DataError: a folder is missing or empty, or a file has no partner.
+        DataError: a place is missing or empty, a prediction has no measurement, or the two differ
+            in number.
     """
+    if predictions.is_dir() and measured.is_dir():
+        yield from match_by_name(predictions, measured)
+        return
+    predicted, truth = maps_in(predictions), maps_in(measured)
+    if len(predicted) != len(truth):
+        raise DataError(
+            f"{len(predicted)} predictions for {len(truth)} measured maps, in {predictions}; "
+            "give both for the same frames in the same order"
+        )
+    holds: Literal["depth", "inverse_depth"] = "depth" if predictions.is_dir() else "inverse_depth"
+    for prediction, depth in zip(predicted, truth, strict=True):
+        yield StoredPair(depth.name, prediction, depth, holds)
+
+
+def maps_in(place: Path) -> list[StoredMap]:
+    """The maps of a folder in order of their names, or of a stack."""
+    if place.is_file():
+        return stacked_maps(place)
+    return [stored(str(file.relative_to(place).with_suffix("")), file) for file in depth_files(place)]
+
+
+def stored(name: str, file: Path) -> StoredMap:
+    """A map in a file of its own."""
+    return StoredMap(name, str(file), lambda: read_depth(file))
+
+
+def match_by_name(predictions: Path, measured: Path) -> Iterator[StoredPair | DataError]:
+    """Pair the files of two folders by their names; subfolders count as part of a name."""
     unused = set(depth_files(predictions)) - set(predictions.rglob(PICTURES))
-    pairs = []
+    found: list[StoredPair | DataError] = []
     for file in depth_files(measured):
         name = file.relative_to(measured).with_suffix("")
         candidates = [predictions / name.with_name(form.format(name.name)) for form in PREDICTION_NAMES]
         present = [candidate for candidate in candidates if candidate in unused]
-        if not present:
-            raise DataError(
-                f"no prediction for {name}, in {predictions}; predict it or remove the measured {file.name}"
+        if present:
+            unused -= set(present)
+            pair = StoredPair(str(name), stored(str(name), present[0]), stored(str(name), file), "depth")
+            found.append(pair)
+        else:
+            found.append(
+                DataError(
+                    f"no prediction for {name}, in {predictions}; predict it, remove the measured "
+                    f"{file.name} or use --on-missing skip"
+                )
             )
-        unused -= set(present)
-        pairs.append(StoredPair(str(name), present[0], file))
     if unused:
         extra = min(unused)
         raise DataError(
             f"no measured depth for {extra.name}, in {measured}; remove the prediction or its folder's others"
         )
-    return pairs
-
-
-def depth_files(folder: Path) -> list[Path]:
-    """Files that can hold depth, in order of their names.
-
-    Raises:
-        DataError: there are none.
-    """
-    found = sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES) if folder.is_dir() else []
-    if not found:
-        raise DataError(f"no depth map ({' or '.join(SUFFIXES)}), in {folder}; check the path")
-    return found
-
-
-def read_depth(path: Path) -> NDArray[np.float32]:
-    """Depth in metres, (H, W), of a 16-bit PNG (metres * 256) or of a NumPy file.
-
-    Raises:
-        DataError: the file is not that.
-    """
-    if path.suffix == ".png":
-        return DepthPng(path).read()
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"not a NumPy file of plain numbers, in {path}; restore it") from error
-    if not (isinstance(values, np.ndarray) and values.ndim == 2 and np.issubdtype(values.dtype, np.floating)):
-        shape = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
-        raise DataError(f"not a depth map (H, W) of floats but {shape}, in {path}; store metres as float32")
-    return values.astype(np.float32)
+    yield from found
