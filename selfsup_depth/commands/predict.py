@@ -40,6 +40,8 @@ def run(arguments: list[str]) -> None:
 
     predictor = load(given.checkpoint, given.device, given.trust)
     print("scale: metric" if predictor.scale == "metric" else RELATIVE)
+    if predictor.K is not None:
+        print(f"learned camera: focal {predictor.K[0, 0] / predictor.size[1]:.3f} of an image's width")
     num_bad = predict_files(predictor, inputs, stems, given.npy)
     print(f"{len(inputs) - num_bad} of {len(inputs)} images predicted, in {given.output}")
     if num_bad:

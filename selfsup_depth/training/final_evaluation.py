@@ -13,6 +13,7 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.errors import DataError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.training.learned_intrinsics import learned_camera, learns_intrinsics
 from selfsup_depth.training.rebuilding import rebuilding_errors
 from selfsup_depth.training.run_directory import RunDirectory
 from selfsup_depth.training.storage import write_text
@@ -43,6 +44,10 @@ def evaluate_and_report(
     except DataError as error:
         # The run is done and saved; an image that it never came to must not make it fail.
         print(f"photometric error not measured: {error}")
+    if learns_intrinsics(module):
+        camera = learned_camera(module, data)
+        result["intrinsics"] = camera.as_dict()
+        print(camera.report())
     write_text(directory.path / "evaluation.json", json.dumps(result, indent=2) + "\n")
     print(f"run: {directory.path} (checkpoints/last.ckpt, pictures/, metrics.csv, TensorBoard events)")
 

@@ -79,6 +79,9 @@ def pictures_of(module: SelfSupervisedDepth, batch: Batch) -> dict[str, Tensor]:
     photometric = next((t for t in module.terms.values() if isinstance(t, Photometric)), None)
     if photometric is not None and finest.syntheses:
         pictures |= pictures_of_error(photometric, batch, finest)
+    if finest.explainability:
+        mask = torch.sigmoid(finest.explainability[0][0])
+        pictures["explainability (white counts in full)"] = colours(mask.expand(3, -1, -1))
     return pictures
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from selfsup_depth.data.transforms import Framing
 from selfsup_depth.errors import ConfigError, DataError
+from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.training.checkpoint import load_checkpoint
 
 ImageLike = Image.Image | NDArray[Any] | Tensor
@@ -27,11 +28,14 @@ class Prediction(NamedTuple):
     depth: (H, W) z in metres, or (N, H, W) for a stack of images; float32.
     inverse_depth: the same shape, 1/m.
     scale: "metric", or "relative" where depth is known up to one unknown factor.
+    K: one (3, 3), the image's intrinsics in its own pixels: those given, else those that the
+        network learned; empty where neither is known.
     """
 
     depth: NDArray[np.float32]
     inverse_depth: NDArray[np.float32]
     scale: Scale
+    K: Sequence[NDArray[np.float64]] = ()
 
 
 class InverseDepthModel(Protocol):
@@ -49,6 +53,7 @@ class Predictor:
         size: height and width of the images that it was trained on.
         scale: whether its depth is in metres.
         device: where to compute.
+        K: (3, 3) intrinsics in pixels of that size, where they were learned.
     """
 
     def __init__(
@@ -57,11 +62,13 @@ class Predictor:
         size: tuple[int, int],
         scale: Scale,
         device: torch.device | str = "cpu",
+        K: Tensor | None = None,
     ) -> None:
         self.module = module
         self.size = size
         self.scale: Scale = scale
         self.device = torch.device(device)
+        self.K = K
 
     def predict(self, image: ImageLike, K: NDArray[Any] | Tensor | None = None) -> Prediction:
         """Depth of one image or of a stack of images of one size.
@@ -70,15 +77,25 @@ class Predictor:
             image: a PIL image; an array (H, W), (H, W, 3) or (N, H, W, 3); or a tensor
                 (3, H, W) or (N, 3, H, W). Whole numbers are 0 to 255, others 0 to 1. RGB.
                 However the same picture is given, its depth is the same.
-            K: (3, 3) intrinsics of the image. The networks so far do not look at it: their
-                metres hold for the field of view that they were trained on.
+            K: (3, 3) intrinsics of the image, in place of those that were learned. The networks
+                do not look at it: their metres hold for the field of view they were trained on.
 
         Raises:
             DataError: this is not an image.
         """
         maps = self.inverse_depth(pictures_from(image)).cpu()
         inverse_depth = maps if is_stack(image) else maps[0]
-        return Prediction(inverse_depth.reciprocal().numpy(), inverse_depth.numpy(), self.scale)
+        camera = self._intrinsics(K, (maps.shape[-2], maps.shape[-1]))
+        return Prediction(inverse_depth.reciprocal().numpy(), inverse_depth.numpy(), self.scale, camera)
+
+    def _intrinsics(
+        self, given: NDArray[Any] | Tensor | None, size: tuple[int, int]
+    ) -> list[NDArray[np.float64]]:
+        if given is not None:
+            return [np.asarray(given, np.float64)]
+        if self.K is None:
+            return []
+        return [resize_intrinsics(self.K.double(), self.size, size).numpy()]
 
     @torch.inference_mode()
     def inverse_depth(self, pictures: Sequence[Image.Image]) -> Tensor:
@@ -113,7 +130,9 @@ def load(path: str | Path, device: str = "auto", trust: bool = False) -> Predict
     loaded = load_checkpoint(Path(path), trust=trust)
     height, width = loaded.record["size"]
     module: nn.Module = loaded.module.eval().to(place)
-    return Predictor(module, (height, width), loaded.record["scale"]["kind"], place)  # type: ignore[arg-type]
+    learned = loaded.record.get("intrinsics")
+    K = torch.tensor(learned["K"]) if learned else None
+    return Predictor(module, (height, width), loaded.record["scale"]["kind"], place, K)  # type: ignore[arg-type]
 
 
 def device_named(name: str) -> torch.device:

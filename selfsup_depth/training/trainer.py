@@ -14,6 +14,7 @@ from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.checkpoint import RecordInCheckpoint
 from selfsup_depth.training.checkpoint_io import SealedCheckpoints
 from selfsup_depth.training.finite_guard import FiniteGuard
+from selfsup_depth.training.learned_intrinsics import RecordIntrinsics, learns_intrinsics
 from selfsup_depth.training.pictures import Pictures
 from selfsup_depth.training.progress import Progress
 from selfsup_depth.training.record import record_of
@@ -76,6 +77,7 @@ def make_callbacks(
     callbacks: list[Callback] = [
         FiniteGuard(directory.path / "nonfinite_steps.jsonl"),
         RecordInCheckpoint(record_of(config, module, data)),
+        *([RecordIntrinsics(data)] if learns_intrinsics(module) else []),
         last,
         Pictures(directory.pictures, every_n_steps),
         Progress(),
