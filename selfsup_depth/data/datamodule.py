@@ -11,16 +11,17 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from selfsup_depth.data.augmentation import Augmentation
-from selfsup_depth.data.example_motions import find_motions, user_cache
+from selfsup_depth.data.example_motions import find_motions
 from selfsup_depth.data.examples import MeasuredExamples, Motions, TrainingExamples
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.loading import TrainingLoader, measured_loader, processes
-from selfsup_depth.data.option_checks import check_frames, check_ranges
+from selfsup_depth.data.option_checks import check_fov, check_frames, check_ranges
 from selfsup_depth.data.parts import Parts, data_root, read_parts
 from selfsup_depth.data.screening import OnBadData
 from selfsup_depth.data.selection import Needs, Selection
 from selfsup_depth.data.splits import Part
 from selfsup_depth.data.travelled import KnownDistances, count_known
+from selfsup_depth.data.user_cache import user_cache
 from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.structures import Batch, Measured
 
@@ -32,12 +33,13 @@ class DepthDataModule(LightningDataModule):
 
     Args:
         layout: how the files are arranged.
-        root: the data set's folder; may be left out where the layout makes its own data.
+        root: the data set's folder, or one video; may be left out where the layout makes its own data.
         height: height of the images that the networks see.
         width: width of the images that the networks see.
         batch_size: examples in a batch, of each process.
         num_workers: processes that read; the samples are the same for any number.
         video: the neighbours in time that are sources, as frame offsets; [] for none.
+        fov: horizontal field of view in degrees, of cameras whose intrinsics nothing else tells.
         stereo: whether the rig's other camera is a source.
         split: a folder with train.txt, val.txt and test.txt: inside the root, any path, or a
             name in data_splits/; not given, every frame is used.
@@ -69,6 +71,7 @@ class DepthDataModule(LightningDataModule):
         batch_size: int = 4,
         num_workers: int = 2,
         video: Sequence[int] = (-1, 1),
+        fov: float | None = None,
         stereo: bool = True,
         split: str | None = None,
         hold_out: float = 0.0,
@@ -92,6 +95,7 @@ class DepthDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.video = list(video)
+        self.fov = fov
         self.stereo = stereo
         self.split = split
         self.hold_out = hold_out
@@ -106,6 +110,7 @@ class DepthDataModule(LightningDataModule):
         self.sparse_depth = sparse_depth
         counts = {"height": height, "width": width, "batch_size": batch_size, "num_workers": num_workers}
         check_ranges(self.augmentation, hold_out=hold_out, **counts)
+        check_fov(fov)
         check_frames(self.video, split, hold_out)
         self._parts: Parts | None = None
         self._training: TrainingExamples | None = None
@@ -126,7 +131,8 @@ class DepthDataModule(LightningDataModule):
         """
         if self._parts is None:
             where = self.layout, self.root, self.split, self.hold_out, self.sides
-            self._parts = read_parts(*where, self.on_missing, self.on_bad_data, self.follow_symlinks)
+            unusable = self.on_missing, self.on_bad_data, self.follow_symlinks
+            self._parts = read_parts(*where, *unusable, self.fov)
         if stage == "fit" and self._training is None:
             self._training = self._training_examples(self._parts)
         part: Part = "test" if stage == "test" else "val"
@@ -183,7 +189,8 @@ class DepthDataModule(LightningDataModule):
             raise DataError(f"{what}, {where}in {parts.root}; give a smaller --data.batch_size")
         motions: Motions = {}
         if self.two_view_motion and self.video:
-            motions = find_motions(examples, self.video, self.motion_cache or user_cache(parts.root))
+            cache = self.motion_cache or user_cache("two_view_motion", parts.root)
+            motions = find_motions(examples, self.video, cache)
         self._say("training", selection)
         self.travelled = count_known(examples, self.video)
         size = self.height, self.width

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,10 +34,3 @@ def find_motions(examples: Iterable[Example], offsets: Iterable[int], cache: Pat
     found = pair_motions(list(pairs.values()), cache)
     log.info("two-view motion: %s", found.report())
     return {key: T for key, T in zip(pairs, found.T, strict=True) if np.isfinite(T).all()}
-
-
-def user_cache(root: Path) -> Path:
-    """Where motions are kept if the user names no file; data folders may be read-only."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
-    return folder / "selfsup_depth" / f"two_view_motion_{name}.npz"

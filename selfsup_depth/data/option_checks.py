@@ -39,3 +39,13 @@ def check_frames(video: Sequence[int], split: str | None, hold_out: float) -> No
         raise ConfigError(f"video is {list(video)}; give offsets that differ, none 0: --data.video=[-1,1]")
     if split is not None and hold_out:
         raise ConfigError("hold_out is for data without a split; leave one of the two out")
+
+
+def check_fov(fov: float | None) -> None:
+    """Refuse a field of view that a camera without distortion cannot have.
+
+    Raises:
+        ConfigError: it is not between 1 and 170 degrees.
+    """
+    if fov is not None and not 1 <= fov <= 170:
+        raise ConfigError(f"fov is {fov}; give --data.fov in degrees, between 1 and 170")

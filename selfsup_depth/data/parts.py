@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from selfsup_depth.data.intrinsics import with_intrinsics
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.recording import Recording
 from selfsup_depth.data.screening import OnBadData, Screening
@@ -104,11 +105,13 @@ def read_parts(
     on_missing: Literal["refuse", "skip"],
     on_bad_data: OnBadData,
     follow_symlinks: bool,
+    fov: float | None,
 ) -> Parts:
-    """Read a data set's recordings; see `Parts` and `Screening` for the arguments."""
+    """Read a data set's recordings; see `Parts`, `Screening` and `with_intrinsics` for the arguments."""
     root = data_root(layout, root)
     screening = Screening(root, on_bad_data, follow_symlinks)
-    return Parts(root, layout.recordings(root), split, hold_out, sides, on_missing, screening)
+    recordings = with_intrinsics(layout.recordings(root), fov, root)
+    return Parts(root, recordings, split, hold_out, sides, on_missing, screening)
 
 
 def data_root(layout: Layout, root: Path | None) -> Path:

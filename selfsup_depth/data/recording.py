@@ -130,16 +130,18 @@ class Camera:
     """One camera of a rig and what it took.
 
     Attributes:
-        K: (3, 3) intrinsics in pixels of the stored images.
+        K: (3, 3) intrinsics in pixels of the stored images; NaN where the layout finds none.
         size: height and width of the stored images.
         T_rig_to_camera: (4, 4) metres; the rig's frame is common to its cameras.
         frames: by their index.
+        pixel_aspect: width of a pixel over its height.
     """
 
     K: Matrix
     size: tuple[int, int]
     T_rig_to_camera: Matrix
     frames: dict[int, Frame]
+    pixel_aspect: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,75 @@
+"""Videos: one file, or a folder of files, each a recording of one camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from selfsup_depth.data.intrinsics import UNKNOWN_INTRINSICS
+from selfsup_depth.data.layout import Layout
+from selfsup_depth.data.natural_order import natural_order
+from selfsup_depth.data.recording import Camera, Frame, Recording
+from selfsup_depth.data.user_cache import user_cache
+from selfsup_depth.data.video_index import VideoIndex
+from selfsup_depth.data.video_reader import VideoFrame
+from selfsup_depth.data.video_scan import index_video
+from selfsup_depth.data.video_stream import VIDEO_SUFFIXES
+from selfsup_depth.errors import DataError
+
+
+class VideoFile(Layout):
+    """Videos (mp4, mov, mkv, webm, avi): the root is one, or a folder with some in it.
+
+    Frames are decoded when they are needed, at the times that the stream tells, upright as
+    players show them. Each video is decoded once beforehand, to know its frames; what is
+    found is kept in the user's cache folder.
+    """
+
+    def prepare(self, root: Path) -> None:
+        """Decode every video once, unless that was done before."""
+        self.recordings(root)
+
+    def recordings(self, root: Path) -> list[Recording]:
+        """Every video under `root`."""
+        return [_recording(path, root) for path in videos_under(root)]
+
+
+def videos_under(root: Path) -> list[Path]:
+    """The video that `root` is, or those in it and in its folders, in natural order.
+
+    Raises:
+        DataError: there is none.
+    """
+    if root.is_file():
+        return [root]
+    if not root.is_dir():
+        raise DataError(f"data root is missing, in {root}; give --data.root a video or a folder of videos")
+    files = (path for path in root.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    videos = sorted((path for path in files if not path.name.startswith(".")), key=natural_order)
+    if not videos:
+        endings = ", ".join(VIDEO_SUFFIXES)
+        raise DataError(f"no video ({endings}), in {root}; give --data.root a video or a folder of videos")
+    return videos
+
+
+def video_index(path: Path) -> VideoIndex:
+    """The frames of a video, from the user's cache if they are there."""
+    kept = user_cache("video", path)
+    index = VideoIndex.load(kept, path)
+    if index is None:
+        index = index_video(path)
+        index.save(kept)
+    return index
+
+
+def _recording(path: Path, root: Path) -> Recording:
+    index = video_index(path)
+    frames = {
+        number: Frame(number, VideoFrame(index, number), float(seconds))
+        for number, seconds in enumerate(index.seconds)
+    }
+    aspect = index.upright_pixel_aspect
+    camera = Camera(UNKNOWN_INTRINSICS, index.upright_size, np.eye(4), frames, aspect)
+    name = path.name if path == root else path.relative_to(root).as_posix()
+    return Recording(name, {"l": camera})
