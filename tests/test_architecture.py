@@ -29,6 +29,7 @@ LIBRARY_USERS = {
     "pykitti": {"data/kitti_raw.py"},
     "pytorch_lightning": {"modules/", "training/", "commands/", "data/datamodule.py", "data/loading.py"},
     "cv2": {"data/"},
+    "av": {"data/"},
     "jsonargparse": {"training/"},
     "yaml": {"training/"},
 }
