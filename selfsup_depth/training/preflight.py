@@ -8,6 +8,7 @@ from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.modules.deep3d import Deep3D
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
 from selfsup_depth.networks.base import SIZE_MULTIPLE, nearest_side
@@ -36,10 +37,8 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
             elif need in term.needs() - provided:
                 off = f"switch it off: --model.losses.{name}.weight=0"
                 raise ConfigError(f"model.losses.{name} needs {need.what}; {need.fix}, or {off}")
-    if isinstance(module, LeftRight) and not (data.stereo and not data.video):
-        raise ConfigError("LeftRight trains on pairs alone; give --data.stereo=true --data.video=[]")
-    if isinstance(module, LeftRight) and data.sparse_depth:
-        raise ConfigError("LeftRight takes no measured depth; leave out --data.sparse_depth")
+    if isinstance(module, LeftRight | Deep3D):
+        check_pairs(type(module).__name__, data)
     if isinstance(module, ViewSynthesis) and data.video:
         check_motion(module, data)
     pose_net = getattr(module, "pose_net", None)
@@ -47,6 +46,14 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
         check_nothing_tells_intrinsics(data)
     if pose_net is not None and pose_net.explainability:
         check_masks_are_apart(module)
+
+
+def check_pairs(name: str, data: DepthDataModule) -> None:
+    """Refuse what a module that learns from single pairs would leave unread."""
+    if not data.stereo or data.video:
+        raise ConfigError(f"{name} trains on pairs alone; give --data.stereo=true --data.video=[]")
+    if data.sparse_depth:
+        raise ConfigError(f"{name} takes no measured depth; leave out --data.sparse_depth")
 
 
 def provided_by(data: DepthDataModule) -> set[Need]:
