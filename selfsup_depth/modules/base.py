@@ -38,6 +38,8 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         self.losses = nn.ModuleDict(losses)
         self.validation_metrics = DepthMetrics(protocol_named(protocol))
         self.optimization = Optimization()
+        # Of the last step, in this process alone; what is logged is their mean over all processes.
+        self.own_values: dict[str, Tensor] = {}
 
     def arrange(self, batch: Batch) -> Batch:
         """The batch as this module trains on it; `estimate` and `objective` take what this returns."""
@@ -75,9 +77,9 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         estimates = self.estimate(batch)
         values = self.objective(batch, estimates)
         total = torch.stack(list(values.values())).sum()
-        self.log_dict({f"loss/{name}": value.detach() for name, value in values.items()})
-        self.log("loss/total", total.detach())
-        self.log_dict(intrinsics_to_log(estimates[0]))
+        self.own_values = {f"loss/{name}": value.detach() for name, value in values.items()}
+        self.log_dict(self.own_values | {"loss/total": total.detach()}, sync_dist=True)
+        self.log_dict(intrinsics_to_log(estimates[0]), sync_dist=True)
         return total
 
     def predict_inverse_depth(self, image: Tensor) -> Tensor:

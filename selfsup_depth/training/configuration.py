@@ -30,6 +30,7 @@ class Section:
     skip: arguments that the caller sets.
     built: false keeps the arguments as a dictionary.
     value: of a plain type, where none is given.
+    defaults: ours, where the class has others; for arguments that are not built.
     """
 
     base: type
@@ -37,6 +38,7 @@ class Section:
     skip: frozenset[str] = frozenset()
     built: bool = True
     value: Any = None
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def single(self) -> bool:
@@ -98,7 +100,7 @@ def _resolve_section(checker: Checker, name: str, section: Section) -> Any:
     if section.built:
         return _written_out(arguments, section)
     return {
-        key: arguments.get(key, option.default)
+        key: arguments.get(key, section.defaults.get(key, option.default))
         for key, option in options_of(section.base).items()
         if key not in section.skip
     }

@@ -28,6 +28,7 @@ def evaluate_and_report(
     """
     if not trainer.is_global_zero:
         return
+    module.float()  # trained in another precision, it would refuse the images that the loaders give
     result: dict[str, Any] = {}
     if data.has_measured:
         evaluation = evaluate(module, data)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from selfsup_depth.data.loading import TrainingLoader
 from selfsup_depth.errors import NumericError
+from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.structures import Batch
 from selfsup_depth.training.agreement import end_together, gather, largest_of_all
 from selfsup_depth.training.storage import append_line
@@ -94,7 +95,8 @@ class FiniteGuard(Callback):
             end_together(trainer, NumericError(f"{what}, in {self.record}; {fix}"))
 
     def _write_down(self, trainer: Trainer, finding: Finding) -> None:
-        terms = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("loss/")}
+        assert isinstance(trainer.lightning_module, SelfSupervisedDepth)
+        terms = {name: float(value) for name, value in trainer.lightning_module.own_values.items()}
         seen = gather(plain(finding._asdict() | {"terms": terms, "images": self._images(trainer)}), trainer)
         if not trainer.is_global_zero:
             return

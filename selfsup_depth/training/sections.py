@@ -29,6 +29,9 @@ SET_BY_THE_RUN = frozenset(
     }
 )
 
+# Two processes with batches of b are to learn what one learns from 2 b.
+TRAINER_DEFAULTS = {"sync_batchnorm": True}
+
 MODEL = Section(SelfSupervisedDepth, default=ViewSynthesis)
 
 SECTIONS = {
@@ -36,7 +39,7 @@ SECTIONS = {
     # The run's seed is the data's, too.
     "data": Section(DepthDataModule, skip=frozenset({"seed"})),
     "optimizer": Section(Optimization),
-    "trainer": Section(Trainer, skip=SET_BY_THE_RUN, built=False),
+    "trainer": Section(Trainer, skip=SET_BY_THE_RUN, built=False, defaults=TRAINER_DEFAULTS),
     "seed": Section(int, value=0),
     # Numbered checkpoints that are kept; steps between saves, 0: a tenth of the run.
     "keep": Section(int, value=0),

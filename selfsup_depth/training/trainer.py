@@ -22,6 +22,7 @@ from selfsup_depth.training.resuming import Difference, TakeEffect
 from selfsup_depth.training.run_directory import RunDirectory
 from selfsup_depth.training.saving import LastCheckpoint
 from selfsup_depth.training.signals import Signals
+from selfsup_depth.training.synchronised_norm import SynchronisedNorms
 
 # Pictures and validations of a run, where its configuration does not say how often.
 NUM_PICTURES = 10
@@ -58,7 +59,7 @@ def make_trainer(
             *([TakeEffect(changes)] if changes else []),
         ],
         default_root_dir=directory.path,
-        plugins=[SealedCheckpoints()],
+        plugins=[SealedCheckpoints(), *[SynchronisedNorms()] * bool(options["sync_batchnorm"])],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,

@@ -1,0 +1,90 @@
+"""Two processes with batches of b learn what one learns from batches of 2 b."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from selfsup_depth.training.checkpoint_io import read_sealed
+
+# Frames from which the distance travelled is not known: the same for one process and for two.
+PROGRAM = """
+import math, sys
+from selfsup_depth.cli import main
+from selfsup_depth.data.recording import Recording
+
+travelled = Recording.travelled
+Recording.travelled = lambda self, side, target, source: (
+    math.nan if target % 3 == 1 else travelled(self, side, target, source)
+)
+raise SystemExit(main(sys.argv[1:]))
+"""
+FIRST = "--model.pose_net.first_motion=[0.0,0.0,0.3]"
+MASKED = ["--model.losses.photometric.padding=masked"]
+OPTIONS = {
+    "velocity": [*MASKED, "--data.stereo=true", "--model.losses.velocity.weight=1", FIRST],
+    "monodepth": ["--model.losses.left_right.padding=masked", "--model.depth_net.num_layers=18"],
+}
+
+
+def learn(folder, drive, tiny, method, devices, steps, *options):
+    (folder.parent / "program.py").write_text(PROGRAM)
+    command = [sys.executable, str(folder.parent / "program.py"), "train", f"--config=method/{method}.yaml"]
+    command += ["--config=data/kitti_raw.yaml", f"--config={tiny}", f"--data.root={drive}", f"--run={folder}"]
+    command += [f"--trainer.max_steps={steps}", f"--trainer.devices={devices}"]
+    command += [f"--data.batch_size={2 // devices}", *OPTIONS[method], *options]
+    command += ["--trainer.strategy=ddp"] * (devices > 1)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=550)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+
+
+def logged(folder):
+    """Rows of losses, and rows of validation errors."""
+    with (folder / "metrics.csv").open() as file:
+        rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+    return [[(k, v) for k, v in row.items() if k.startswith(("loss/", "val/"))] for row in rows]
+
+
+def differences(tmp_path):
+    """Largest difference of a weight or a running statistic, and largest relative one of what was logged."""
+    one, two = (
+        read_sealed(tmp_path / name / "checkpoints" / "last.ckpt")["state_dict"] for name in ("one", "two")
+    )
+    weights = max(float((one[k].double() - two[k].double()).abs().max()) for k in one)
+    pairs = [
+        (k, a, b)
+        for row, other in zip(logged(tmp_path / "one"), logged(tmp_path / "two"), strict=True)
+        for (k, a), (_, b) in zip(row, other, strict=True)
+    ]
+    assert {"loss/photometric", "loss/total", "val/abs_rel"} <= {k for k, _, _ in pairs}
+    return weights, max(abs(a - b) / abs(a) for k, a, b in pairs if a and k.startswith("loss/"))
+
+
+def test_two_processes_learn_what_one_does(tmp_path, drive, tiny):
+    for name, devices in (("one", 1), ("two", 2)):
+        learn(tmp_path / name, drive, tiny, "velocity", devices, 6, "--trainer.precision=64-true")
+    weights, losses = differences(tmp_path)
+    assert weights <= 1e-10
+    assert losses <= 1e-10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["velocity", "monodepth"])
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize(("precision", "bound", "loss_bound"), [("32-true", 1e-5, 1e-6), ("64-true", 1e-10, 1e-10)])
+def test_fifty_steps_of_two_processes_are_those_of_one(
+    tmp_path, drive, tiny, method, norm, precision, bound, loss_bound
+):
+    options = [f"--trainer.precision={precision}", f"--model.depth_net.norm={norm}"]
+    for name, devices in (("one", 1), ("two", 2)):
+        learn(tmp_path / name, drive, tiny, method, devices, 50, *options)
+    weights, losses = differences(tmp_path)
+    print(f"{method} {norm} {precision}: weights {weights:.1e}, losses {losses:.1e}")
+    assert weights <= bound
+    assert losses <= loss_bound
