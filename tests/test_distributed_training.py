@@ -67,8 +67,9 @@ def differences(tmp_path):
 
 
 def test_two_processes_learn_what_one_does(tmp_path, drive, tiny):
+    options = ["--trainer.precision=64-true", "--model.pose_net.norm=batch"]
     for name, devices in (("one", 1), ("two", 2)):
-        learn(tmp_path / name, drive, tiny, "velocity", devices, 6, "--trainer.precision=64-true")
+        learn(tmp_path / name, drive, tiny, "velocity", devices, 6, *options)
     weights, losses = differences(tmp_path)
     assert weights <= 1e-10
     assert losses <= 1e-10
@@ -77,7 +78,9 @@ def test_two_processes_learn_what_one_does(tmp_path, drive, tiny):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["velocity", "monodepth"])
 @pytest.mark.parametrize("norm", ["batch", "group"])
-@pytest.mark.parametrize(("precision", "bound", "loss_bound"), [("32-true", 1e-5, 1e-6), ("64-true", 1e-10, 1e-10)])
+@pytest.mark.parametrize(
+    ("precision", "bound", "loss_bound"), [("32-true", 1e-5, 1e-6), ("64-true", 1e-10, 1e-10)]
+)
 def test_fifty_steps_of_two_processes_are_those_of_one(
     tmp_path, drive, tiny, method, norm, precision, bound, loss_bound
 ):
