@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from selfsup_depth.training.checkpoint_io import read_sealed
 

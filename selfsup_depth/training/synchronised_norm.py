@@ -15,25 +15,31 @@ class SynchronisedNorms(TorchSyncBatchNorm):
     """Lightning's way to make a module's batch normalisations one over all processes."""
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Exchange the layers; their tensors and names stay."""
-        model = super().apply(model)
-        for layer in model.modules():
-            if type(layer) is nn.SyncBatchNorm:
-                layer.__class__ = SynchronisedBatchNorm
-        return model
+        """Exchange the layers: for torch's, or on a CPU, which those refuse, for ours."""
+        if next(model.parameters()).is_cuda:
+            return super().apply(model)
+        return _exchange(model, nn.BatchNorm2d, SynchronisedBatchNorm)
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Make it the module that it was."""
+        return _exchange(super().revert(model), SynchronisedBatchNorm, nn.BatchNorm2d)
 
 
-class SynchronisedBatchNorm(nn.SyncBatchNorm):
-    """torch's layer, which refuses a CPU, with what is missing there.
+def _exchange(model: nn.Module, old: type[nn.Module], new: type[nn.Module]) -> nn.Module:
+    """Let layers of one class be of another; their tensors stay what the optimizer knows."""
+    for layer in model.modules():
+        if type(layer) is old:
+            layer.__class__ = new
+    return model
 
-    Every process must have equally many examples.
-    """
+
+class SynchronisedBatchNorm(nn.BatchNorm2d):
+    """Training with the statistics of all processes, which must have equally many examples."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, H, W) normalised by mean and variance over B, H, W of all processes."""
-        if input.is_cuda or not self.training or torch.distributed.get_world_size() == 1:
-            plain = not input.is_cuda and self.training
-            return nn.modules.batchnorm._BatchNorm.forward(self, input) if plain else super().forward(input)
+        """(B, C, H, W) normalised by mean and variance over B, H and W of all processes."""
+        if not self.training:
+            return super().forward(input)
         values = at_least_float32(input)
         # Two means in turn: the mean square less the squared mean cancels in float32.
         mean = _mean_over_processes(values)
@@ -59,5 +65,5 @@ class SynchronisedBatchNorm(nn.SyncBatchNorm):
 def _mean_over_processes(values: Tensor) -> Tensor:
     """Mean of (B, C, H, W) over all but C, (C, 1, 1); the gradient goes to all processes."""
     mean = values.mean(dim=(0, 2, 3))
-    total: Tensor = all_reduce(mean)
+    total: Tensor = all_reduce(mean)  # type: ignore[no-untyped-call]
     return (total / torch.distributed.get_world_size())[:, None, None]
