@@ -27,6 +27,9 @@ class LossTerm(nn.Module, abc.ABC):
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
         self.weight = weight
+        # Share of the pixels that taught something in the last pass, a scalar; None where a term leaves
+        # none out. Whoever watches a run reads it.
+        self.kept_share: Tensor | None = None
 
     def needs(self) -> set[Need]:
         """What the term cannot do without, with the options it was given.

@@ -128,7 +128,10 @@ class Photometric(LossTerm):
             # Syntheses at full resolution share one reference over all levels.
             if size not in references:
                 references[size] = self._reference(batch, estimate)
-            means.append(self._per_pixel(batch, references[size], estimate).error.mean())
+            per_pixel = self._per_pixel(batch, references[size], estimate)
+            means.append(per_pixel.error.mean())
+            if self.auto_mask and estimate is estimates[0]:
+                self.kept_share = per_pixel.kept.float().mean()
         return torch.stack(means).mean()
 
     def per_pixel(self, batch: Batch, estimate: DepthEstimate) -> PerPixel:

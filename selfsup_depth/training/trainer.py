@@ -13,6 +13,7 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.checkpoint import RecordInCheckpoint
 from selfsup_depth.training.checkpoint_io import SealedCheckpoints
+from selfsup_depth.training.collapse_monitor import CollapseMonitor
 from selfsup_depth.training.finite_guard import FiniteGuard
 from selfsup_depth.training.learned_intrinsics import RecordIntrinsics, learns_intrinsics
 from selfsup_depth.training.pictures import Pictures
@@ -77,6 +78,7 @@ def make_callbacks(
     last = LastCheckpoint(directory.last, (every_n_steps, config["save_every"]), config["keep"])
     callbacks: list[Callback] = [
         FiniteGuard(directory.path / "nonfinite_steps.jsonl"),
+        CollapseMonitor(directory.path / "collapse.jsonl"),
         RecordInCheckpoint(record_of(config, module, data)),
         *([RecordIntrinsics(data)] if learns_intrinsics(module) else []),
         last,
