@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help train test slow lint benchmark kill-chain clean
+.PHONY: help train test slow lint benchmark kill-chain lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ lint: $(INSTALLED_DEV)  ## ruff and mypy alone
 kill-chain: $(INSTALLED_DEV)  ## runs killed at random moments end as if they never were; signals, too
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kill_chain.py --chains 20 --saves 200
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/signal_rounds.py --rounds 5
+
+lock: $(INSTALLED_DEV)  ## requirements.lock: the tested versions, each file by its hash
+	$(BIN)/python tools/lock_requirements.py
 
 benchmark: $(INSTALLED_DEV)  ## speed of the parts, in benchmarks/
 	$(BIN)/python -m benchmarks

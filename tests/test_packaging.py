@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -101,3 +102,23 @@ def test_each_requirement_has_a_tested_version():
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in constraints if line[:1] != "#"}
     assert wanted <= pinned
     assert not [line for line in constraints if "+" in line.partition("==")[2]]
+
+
+def test_the_lock_has_the_tested_versions_with_their_hashes_and_says_no_place():
+    text = (REPOSITORY / "requirements.lock").read_text()
+    lines = [line for line in text.replace(" \\\n", " ").splitlines() if not line.startswith("#")]
+    entry = re.compile(r"([\w.-]+)==([\w.]+)(\+cpu)? +--hash=sha256:[0-9a-f]{64}")
+    locked = {found[1].lower().replace("_", "-"): found[2] for found in map(entry.fullmatch, lines) if found}
+    assert len(locked) == len(lines)
+    constraints = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.lower().replace("_", "-").split("==") for line in constraints if line[:1] != "#")
+    assert {name: pinned[name] for name in locked} == locked
+    options = configparser.ConfigParser()
+    options.read(REPOSITORY / "setup.cfg")
+    lists = [
+        options["options"]["install_requires"],
+        *(options["options.extras_require"][e] for e in ("dev", "export")),
+    ]
+    wanted = [re.match(r"[\w-]+", line) for text in lists for line in text.splitlines()]
+    assert {found[0].lower().replace("_", "-") for found in wanted if found} <= locked.keys()
+    assert "://" not in text
