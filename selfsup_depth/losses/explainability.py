@@ -17,8 +17,9 @@ class Explainability(LossTerm):
 
     Source: Zhou et al., "Unsupervised learning of depth and ego-motion from video", CVPR 2017.
 
-    The photometric error of a source is multiplied by its mask E in (0, 1). Where that error is
-    d, the two terms are least at E = min(1, weight / d): what can be explained counts in full.
+    The photometric error of a source is multiplied by its mask E in (0, 1). Where that error, times
+    the photometric weight, is d, both together are least at E = min(1, weight / d): what can be
+    explained counts in full.
     Without this term E falls to zero everywhere and nothing is learned any more.
 
     Args:
