@@ -30,6 +30,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "train": Command("selfsup_depth.commands.train", "train a depth network on stereo, on video, or on both"),
+    "ablate": Command("selfsup_depth.commands.ablate", "train variants with several seeds and compare them"),
     "evaluate": Command("selfsup_depth.commands.evaluate", "compare depth or a path with the truth"),
     "predict": Command("selfsup_depth.commands.predict", "predict depth for an image or a folder of images"),
     "losses": Command(
@@ -43,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code.
 
     0 done, 2 usage or configuration, 3 data, 4 checkpoint, 5 numeric, 6 storage, 7 run
-    directory in use, 130 interrupted, 141 nobody reads the output, 143 terminated, 70 a bug.
+    directory in use, 8 some runs of an ablation failed, 130 interrupted, 141 nobody reads the
+    output, 143 terminated, 70 a bug.
 
     Args:
         arguments: after the program's name; those of this process if absent.

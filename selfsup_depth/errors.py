@@ -57,3 +57,9 @@ class RunInUseError(SelfsupDepthError):
     """Another process holds the run directory."""
 
     exit_code = 7
+
+
+class RunsFailedError(SelfsupDepthError):
+    """Some runs of an ablation failed; the others are done."""
+
+    exit_code = 8

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from selfsup_depth.commands import evaluate_compare, evaluate_depth, evaluate_odometry, losses, predict
+from selfsup_depth.commands.ablate_arguments import parse_ablate_arguments
 from selfsup_depth.commands.parser import split_dotted
 from selfsup_depth.commands.train import parse_train_arguments
 from selfsup_depth.errors import ConfigError
@@ -42,6 +43,8 @@ def check(arguments: list[str]) -> None:
         protocol_named(given.protocol)
         for name in given.config:
             find_resource("conf", name)
+    elif arguments[0] == "ablate" and "--report-only" not in arguments:
+        assert parse_ablate_arguments(arguments[1:]).plan.runs
     elif arguments[0] == "losses":
         given = losses.make_parser().parse_args(arguments[1:])
         for name in given.terms:

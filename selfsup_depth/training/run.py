@@ -19,7 +19,7 @@ from selfsup_depth.training.checkpoint_io import size_of
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
 from selfsup_depth.training.preflight import check_fit
-from selfsup_depth.training.resuming import continue_from
+from selfsup_depth.training.resuming import Continuation, continue_from
 from selfsup_depth.training.run_directory import Resume, RunDirectory
 from selfsup_depth.training.sections import SECTIONS
 from selfsup_depth.training.trainer import make_trainer
@@ -52,12 +52,30 @@ def fit(
     directory = RunDirectory(run)
     last = directory.last_checkpoint(resume)
     earlier = continue_from(last, config, allow_change) if last else None
+    trainer, module, data = assemble(config, directory, earlier)
+    try:
+        claim(directory, config, last, resume, overwrite)
+        directory.check_space((SPARE_CHECKPOINTS + config["keep"]) * checkpoint_bytes(module))
+        train(trainer, module, data, directory, last)
+    finally:
+        directory.release()
+
+
+def assemble(
+    config: dict[str, Any], directory: RunDirectory, earlier: Continuation | None = None
+) -> tuple[Trainer, SelfSupervisedDepth, DepthDataModule]:
+    """Everything that a run needs; whatever is refused here is refused before anything is written.
+
+    Args:
+        config: resolved.
+        directory: of the run; nothing is written there yet.
+        earlier: what the run goes on from.
+    """
     seed_everything(config["seed"], verbose=False)
     parts = build(config, SECTIONS)
     module, data = parts["model"], parts["data"]
     module.optimization = parts["optimizer"]
     data.seed = config["seed"]
-    # Whatever the data refuses is refused before anything is written.
     data.prepare_data()
     data.setup("fit")
     check_fit(module, data)
@@ -70,12 +88,7 @@ def fit(
         raise ConfigError(
             f"{first_line(error).rstrip('.')}; change the trainer option it speaks of"
         ) from error
-    try:
-        claim(directory, config, last, resume, overwrite)
-        directory.check_space((SPARE_CHECKPOINTS + config["keep"]) * checkpoint_bytes(module))
-        train(trainer, module, data, directory, last)
-    finally:
-        directory.release()
+    return trainer, module, data
 
 
 def train(

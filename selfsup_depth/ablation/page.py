@@ -1,0 +1,137 @@
+"""The report as one page that needs nothing else: pictures and charts stand in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from html import escape
+
+from selfsup_depth.ablation.comparison import CONFIDENCE, Comparison, Row, is_worse
+from selfsup_depth.ablation.outcomes import State
+from selfsup_depth.ablation.page_parts import curve_panels, picture_rows
+from selfsup_depth.ablation.page_style import STYLE
+from selfsup_depth.ablation.plan import Plan
+from selfsup_depth.ablation.strips import Strip
+from selfsup_depth.ablation.svg import EMPTY_STRIP, difference_strip
+from selfsup_depth.ablation.variants import BASELINE, shown_flags
+from selfsup_depth.ablation.wording import difference_texts, seeds_text, spread_text
+
+HOW_TO_READ = f"""
+<p>Each variant is the baseline with the flags under its name, trained with the same seeds. A difference
+is the variant minus the baseline <em>with the same seed</em>; grey dots are seeds, the large dot is their
+mean. The bar is a {CONFIDENCE:.0%} bootstrap interval of the mean: where it does not touch zero, the change
+is called better or worse. With three seeds such an interval is hardly more than the range of three numbers
+and misses the truth more often than its name says: more seeds (<code>--seeds 0,1,2,3,4</code>) make it
+honest. With fewer than three there is none.</p>
+<p>Of many variants some look better by chance: at {CONFIDENCE:.0%}, one in twenty.</p>"""
+NOTHING_MEASURED = "no measured depth: judged by how well training views are rebuilt"
+
+
+def page(plan: Plan, comparison: Comparison, strips: Mapping[str, Strip], name: str) -> str:
+    """The whole page.
+
+    Args:
+        plan: what was asked for.
+        comparison: its numbers.
+        strips: pictures by variant.
+        name: of the ablation.
+    """
+    sections = [
+        _section("What each change is worth", _comparison_rows(comparison)),
+        _section("Predicted depth", picture_rows(comparison, strips)),
+        _section("Learning curves", curve_panels(comparison)),
+        _section("All numbers", _all_numbers(comparison)),
+        _section("Runs that failed", _failed(comparison)),
+        _section("How to read this", HOW_TO_READ),
+    ]
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Ablation: {escape(name)}</title><style>{STYLE}</style></head>
+<body><main>
+<header><p class="kind">Ablation</p><h1>{escape(name)}</h1>
+<p class="lead">{escape(_summary(comparison))}</p>
+<p class="protocol">{escape(comparison.protocol or NOTHING_MEASURED)}</p>
+<pre>{escape(" ".join(plan.command))}</pre></header>
+{"".join(sections)}
+</main></body></html>
+"""
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{title}</h2>{content}</section>\n" if content else ""
+
+
+def _summary(comparison: Comparison) -> str:
+    base = comparison.rows[0]
+    spread = base.spreads.get(comparison.metric)
+    verdicts = Counter(row.verdict.partition(":")[0] for row in comparison.rows[1:])
+    told = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
+    number = len(comparison.rows) - 1
+    variants = f"{number} variant{'s' * (number != 1)} against it: {told}."
+    if spread is None:
+        return f"No finished run of the baseline yet. {variants}"
+    seeds = f"{spread.num} seed{'s' * (spread.num > 1)}"
+    constant = f" (a constant depth: {comparison.constant[0]:.4f})" if comparison.constant else ""
+    return f"Baseline {comparison.metric} {spread_text(spread)} over {seeds}{constant}. {variants}"
+
+
+def _comparison_rows(comparison: Comparison) -> str:
+    metric = comparison.metric
+    differences = [row.differences[metric] for row in comparison.rows if metric in row.differences]
+    ends = [abs(v) for d in differences for v in (*d.by_seed.values(), *d.interval)]
+    reach = max(ends, default=0.0)
+    left, right = ("worse", "better") if not is_worse(metric, 1.0) else ("better", "worse")
+    head = (
+        f'<div class="row head"><div>variant</div><div>{escape(metric)}</div>'
+        f'<div class="axis"><span>← {left}</span><span>{right} →</span></div><div>difference</div></div>'
+    )
+    return f'<div class="rows">{head}{"".join(_row(row, metric, reach) for row in comparison.rows)}</div>'
+
+
+def _row(row: Row, metric: str, reach: float) -> str:
+    difference = row.differences.get(metric)
+    kind = kind_of(row, metric)
+    strip = difference_strip(difference, reach, kind) if difference else EMPTY_STRIP
+    mean, interval = difference_texts(difference)
+    numbers = f"<b>{mean}</b> <small>{interval}</small>" if difference else ""
+    flags = " ".join(f"<span>{escape(flag)}</span>" for flag in shown_flags(row.variant).split(" "))
+    is_base = " baseline" if row.variant.name == BASELINE else ""
+    return f"""<div class="row{is_base}">
+<div><strong>{escape(row.variant.name)}</strong><code>{flags}</code></div>
+<div class="value">{spread_text(row.spreads.get(metric))}<small>seeds: {seeds_text(row)}</small></div>
+<div>{strip}</div>
+<div class="verdict {kind}">{numbers}<span>{escape(row.verdict)}</span></div></div>"""
+
+
+def kind_of(row: Row, metric: str) -> str:
+    """Class of the page's style: "better" or "worse" only where the interval says so."""
+    difference = row.differences.get(metric)
+    if difference is None or not difference.excludes_zero:
+        return "open"
+    return "worse" if is_worse(metric, difference.mean) else "better"
+
+
+def _all_numbers(comparison: Comparison) -> str:
+    head = "".join(f"<th>{escape(metric)}</th>" for metric in comparison.metrics)
+    lines = []
+    for row in comparison.rows:
+        cells = []
+        for metric in comparison.metrics:
+            mean, interval = difference_texts(row.differences.get(metric))
+            told = f"<small>{mean} ({interval})</small>" if metric in row.differences else ""
+            cells.append(f"<td>{spread_text(row.spreads.get(metric))}{told}</td>")
+        lines.append(f"<tr><th>{escape(row.variant.name)}</th>{''.join(cells)}</tr>")
+    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    note = "<p>Mean ± standard deviation over seeds; below it the paired difference to the baseline.</p>"
+    return f'{note}<div class="wide">{table}</div>'
+
+
+def _failed(comparison: Comparison) -> str:
+    failed = [
+        f"<li><b>{escape(row.variant.name)}</b>, seed {outcome.run.seed}: {escape(outcome.error)}</li>"
+        for row in comparison.rows
+        for outcome in row.outcomes
+        if outcome.state is State.FAILED
+    ]
+    return f"<ul>{''.join(failed)}</ul>" if failed else ""
