@@ -14,6 +14,8 @@ from selfsup_depth.errors import ConfigError, DataError
 
 UNKNOWN_INTRINSICS: Matrix = np.full((3, 3), np.nan)
 
+_FIX = "write a camera.yaml, calib.txt or cameras.txt beside it, or give --data.fov DEGREES (horizontal)"
+
 # A field of view that disagrees by more than this with a calibration is one slip or the other.
 _SAME_FOCAL_LENGTH = 0.02
 
@@ -47,7 +49,7 @@ def _with_intrinsics(camera: Camera, fov: float | None, where: str) -> Camera:
     known = bool(np.isfinite(camera.K).all())
     if fov is None:
         if not known:
-            raise DataError(f"the intrinsics are not known, of {where}; give --data.fov DEGREES (horizontal)")
+            raise DataError(f"the intrinsics are not known, of {where}; {_FIX}")
         return camera
     K = intrinsics_from_fov(fov, camera.size, camera.pixel_aspect)
     if not known:

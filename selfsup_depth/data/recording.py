@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from selfsup_depth.data.speed_log import NO_SPEED, SpeedLog
 from selfsup_depth.errors import DataError
 
 Matrix = NDArray[np.float64]
@@ -151,10 +152,12 @@ class Recording:
     Attributes:
         name: as it is written in split files.
         cameras: by side, "l" and "r".
+        speeds: written down by another instrument, on the clock of the frames.
     """
 
     name: str
     cameras: dict[str, Camera]
+    speeds: SpeedLog = NO_SPEED
 
     def T_between(self, side: str, other: str) -> Matrix:
         """(4, 4) from the coordinates of camera `side` to those of camera `other`, metres."""
@@ -169,10 +172,15 @@ class Recording:
         stream, and their distances scatter by 5 % about the speed times the camera's interval.
         """
         frames = self.cameras[side].frames
-        low, high = sorted((first, second))
-        between = [frames[i] for i in range(low, high + 1) if i in frames]
-        by_speed = np.trapezoid([frame.speed for frame in between], [frame.seconds for frame in between])
+        by_speed = self._by_speed(frames, first, second)
         start, end = frames[first].T_world_from_camera, frames[second].T_world_from_camera
         if np.isfinite(by_speed) or start is None or end is None:
             return float(by_speed)
         return float(np.linalg.norm(end[:3, 3] - start[:3, 3]))
+
+    def _by_speed(self, frames: dict[int, Frame], first: int, second: int) -> float:
+        if len(self.speeds.seconds):
+            return self.speeds.travelled(frames[first].seconds, frames[second].seconds)
+        low, high = sorted((first, second))
+        between = [frames[i] for i in range(low, high + 1) if i in frames]
+        return float(np.trapezoid([frame.speed for frame in between], [frame.seconds for frame in between]))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from selfsup_depth.data.intrinsics import UNKNOWN_INTRINSICS
+from selfsup_depth.data.camera_files import find_intrinsics
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.natural_order import natural_order
-from selfsup_depth.data.recording import Camera, Frame, Recording
+from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
+from selfsup_depth.data.speed_log import NO_SPEED, read_speed_csv
 from selfsup_depth.data.user_cache import user_cache
 from selfsup_depth.data.video_index import VideoIndex
 from selfsup_depth.data.video_reader import VideoFrame
@@ -22,8 +23,10 @@ class VideoFile(Layout):
     """Videos (mp4, mov, mkv, webm, avi): the root is one, or a folder with some in it.
 
     Frames are decoded when they are needed, at the times that the stream tells, upright as
-    players show them. Each video is decoded once beforehand, to know its frames; what is
-    found is kept in the user's cache folder.
+    players show them. Beside drive.mp4 may lie drive.speed.csv (seconds, metres per second) and
+    its intrinsics as drive.camera.yaml, or camera.yaml, calib.txt or cameras.txt for the folder.
+    Each video is decoded once beforehand, to know its frames; what is found is kept in the
+    user's cache folder.
     """
 
     def prepare(self, root: Path) -> None:
@@ -70,6 +73,18 @@ def _recording(path: Path, root: Path) -> Recording:
         for number, seconds in enumerate(index.seconds)
     }
     aspect = index.upright_pixel_aspect
-    camera = Camera(UNKNOWN_INTRINSICS, index.upright_size, np.eye(4), frames, aspect)
+    K = _intrinsics(path, root, index)
+    camera = Camera(K, index.upright_size, np.eye(4), frames, aspect)
+    speed_file = path.with_name(f"{path.stem}.speed.csv")
+    speeds = read_speed_csv(speed_file) if speed_file.exists() else NO_SPEED
     name = path.name if path == root else path.relative_to(root).as_posix()
-    return Recording(name, {"l": camera})
+    return Recording(name, {"l": camera}, speeds)
+
+
+def _intrinsics(path: Path, root: Path, index: VideoIndex) -> Matrix:
+    """From files that bear the video's name, else from those of its folder or one above."""
+    own = find_intrinsics([path.parent], index.upright_size, index.rotation, prefix=f"{path.stem}.")
+    if np.isfinite(own).all():
+        return own
+    folders = [folder for folder in path.parents if folder.is_relative_to(root)] or [path.parent]
+    return find_intrinsics(folders, index.upright_size, index.rotation)
