@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from selfsup_depth.commands import data_from_video
 from selfsup_depth.commands.parser import CommandParser
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.suggestions import did_you_mean
 
 SYNTHESIZE = "selfsup-depth data synthesize"
-ACTIONS = {"synthesize": "render drives through a street, in the layout of KITTI raw"}
+ACTIONS = {
+    "synthesize": "render drives through a street, in the layout of KITTI raw",
+    "from-video": "write the frames of a video into a folder",
+}
 
 
 def run(arguments: list[str]) -> None:
@@ -25,6 +29,8 @@ def run(arguments: list[str]) -> None:
         print(f"usage: selfsup-depth data ACTION [OPTION ...]\n\nactions:\n{actions}")
     elif action not in ACTIONS:
         raise ConfigError(f"data takes no {action}; {did_you_mean(action, ACTIONS)}")
+    elif action == "from-video":
+        data_from_video.run(rest)
     else:
         synthesize(rest)
 

@@ -66,6 +66,11 @@ def video_index(path: Path) -> VideoIndex:
     return index
 
 
+def speed_file_of(path: Path) -> Path:
+    """Where the speeds that go with a video are, if they are known."""
+    return path.with_name(f"{path.stem}.speed.csv")
+
+
 def _recording(path: Path, root: Path) -> Recording:
     index = video_index(path)
     frames = {
@@ -75,7 +80,7 @@ def _recording(path: Path, root: Path) -> Recording:
     aspect = index.upright_pixel_aspect
     K = _intrinsics(path, root, index)
     camera = Camera(K, index.upright_size, np.eye(4), frames, aspect)
-    speed_file = path.with_name(f"{path.stem}.speed.csv")
+    speed_file = speed_file_of(path)
     speeds = read_speed_csv(speed_file) if speed_file.exists() else NO_SPEED
     name = path.name if path == root else path.relative_to(root).as_posix()
     return Recording(name, {"l": camera}, speeds)
