@@ -344,9 +344,7 @@ def test_the_field_of_view_is_that_of_every_camera(tmp_path):
 
 def test_without_intrinsics_nothing_is_trained(tmp_path):
     path = write_video(tmp_path / "v.mp4", moving_pattern(5))
-    with pytest.raises(
-        DataError, match=r"intrinsics are not known, of v\.mp4, in .*; .* or give --data\.fov"
-    ):
+    with pytest.raises(DataError, match=r"intrinsics are not known, of v\.mp4, in .*; .* --data\.fov"):
         data(path)
     with pytest.raises(ConfigError, match=r"fov is 200.0; give --data\.fov"):
         data(path, fov=200.0)
