@@ -79,3 +79,40 @@ def wall(
     source = View(photograph_wall(source_K, size, T_target_to_source, distance), source_K)
     truth = torch.full((1, 1, *size), 1 / distance, dtype=torch.float64)
     return Wall(target, PosedView(source, T_target_to_source), truth)
+
+
+class Slope(NamedTuple):
+    """A textured, slanted plane seen by two cameras, with the true inverse depth of both."""
+
+    target: View
+    source: PosedView
+    inverse_depth: Tensor
+    source_inverse_depth: Tensor
+
+
+def slope(
+    T_target_to_source: Tensor,
+    normal: tuple[float, float, float] = (-0.2, -0.35, 1.0),
+    distance: float = 5.0,
+    size: tuple[int, int] = (48, 80),
+) -> Slope:
+    """The plane normal . X = distance of the target's coordinates, by ray casting in float64."""
+    K = camera_matrix(60.0, 58.0, 37.0, 25.5)
+    unmoved = torch.eye(4, dtype=torch.float64)[None]
+    images, maps = zip(
+        *(_photograph_slope(K, T, normal, distance, size) for T in (unmoved, T_target_to_source)), strict=True
+    )
+    source = PosedView(View(images[1], K), T_target_to_source)
+    return Slope(View(images[0], K), source, *maps)
+
+
+def _photograph_slope(
+    K: Tensor, T_world_to_camera: Tensor, normal: tuple[float, float, float], distance: float, size
+) -> tuple[Tensor, Tensor]:
+    """Picture (1, 3, H, W) and inverse depth (1, 1, H, W)."""
+    rays = inverse_intrinsics(K)[0] @ pixel_grid(torch.zeros(size, dtype=K.dtype)).flatten(1)
+    rotation, translation = T_world_to_camera[0, :3, :3], T_world_to_camera[0, :3, 3]
+    facing = rotation @ torch.tensor(normal, dtype=K.dtype)
+    inverse_depth = facing @ rays / (distance + facing @ translation)
+    points = rotation.T @ (rays / inverse_depth - translation[:, None])
+    return texture(points[0].reshape(size), points[1].reshape(size))[None], inverse_depth.reshape(1, 1, *size)
