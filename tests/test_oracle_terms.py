@@ -59,7 +59,7 @@ def value_at(term: LossTerm, change: str) -> float:
     factor = {"farther": 1 / 1.1, "nearer": 1 / 0.9}.get(change, 1.0)
     rho, source_rho = seen.inverse_depth * factor, seen.source_inverse_depth * factor
     if change == "shifted":  # a map that lags behind its image by eight rows
-        rho, source_rho = rho.roll(8, -2), source_rho.roll(8, -2)
+        rho = rho.roll(8, -2)
     T = seen.source.T_target_to_source
     if change == "turned":
         T = moved((0.0, 0.0, 0.0), (0.0, 0.03, 0.0)) @ T

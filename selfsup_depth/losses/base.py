@@ -39,6 +39,10 @@ class LossTerm(nn.Module, abc.ABC):
         """
         return set()
 
+    def reports(self) -> dict[str, Tensor]:
+        """Counts to log, by name; a scalar each, added up over the processes that train together."""
+        return {}
+
     @abc.abstractmethod
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
         """Unweighted value of the term, a scalar.

@@ -17,8 +17,8 @@ class Velocity(LossTerm):
     Source: Guizilini et al., "3D packing for self-supervised monocular depth estimation", CVPR 2020.
 
     Motions of unknown length (NaN) are left out of the mean; where all are, the term is zero.
-    `num_unknown` counts them since the term was made. Only what a pose network predicts is judged;
-    without one the term is zero, too.
+    `num_unknown` counts them since the term was made, and is logged. Only what a pose network
+    predicts is judged; without one the term is zero, too.
 
     Args:
         weight: factor in the weighted sum.
@@ -32,6 +32,9 @@ class Velocity(LossTerm):
 
     def needs(self) -> set[Need]:
         return {Need.TRAVELLED, Need.PREDICTED_MOTION}
+
+    def reports(self) -> dict[str, Tensor]:
+        return {"num_unknown": self.num_unknown.float()}
 
     def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
         """Mean over video sources and examples; see LossTerm. All levels move alike: one is read."""

@@ -80,6 +80,9 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         self.own_values = {f"loss/{name}": value.detach() for name, value in values.items()}
         self.log_dict(self.own_values | {"loss/total": total.detach()}, sync_dist=True)
         self.log_dict(intrinsics_to_log(estimates[0]), sync_dist=True)
+        for name, term in self.active_terms.items():
+            counts = {f"{name}/{what}": number for what, number in term.reports().items()}
+            self.log_dict(counts, sync_dist=True, reduce_fx="sum")
         return total
 
     def predict_inverse_depth(self, image: Tensor) -> Tensor:
