@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help train test slow lint benchmark kill-chain lock clean
+.PHONY: help train test slow faults fuzz lint benchmark kill-chain lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -23,6 +23,13 @@ test: lint  ## everything that must hold: ruff, mypy, pytest
 
 slow: $(INSTALLED_DEV)  ## what takes minutes of training to see
 	$(BIN)/python -m pytest -m slow
+
+faults: $(INSTALLED_DEV)  ## 64 faults of data, options, checkpoints and runs, each against the command from outside
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m faults
+
+N ?= 100000
+fuzz: $(INSTALLED_DEV)  ## damaged input for every reader: make fuzz N=1000000
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m faults.fuzz -n $(N)
 
 lint: $(INSTALLED_DEV)  ## ruff and mypy alone
 	$(BIN)/ruff check .

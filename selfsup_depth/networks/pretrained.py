@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from pathlib import Path
 
 import torch
@@ -55,7 +54,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"no such file of weights, in {path}; download it from torchvision") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    # A damaged archive fails in many ways (RuntimeError, UnpicklingError, KeyError, ...).
+    except Exception as error:
         raise CheckpointError(f"not a file of weights, in {path}; download it again") from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(f"no table of named tensors, in {path}; use a torchvision resnet*.pth file")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from selfsup_depth.errors import CheckpointError
 from selfsup_depth.modules.base import SelfSupervisedDepth
@@ -88,10 +89,27 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
         CheckpointError: it cannot be read or is not of this project.
     """
     content = read_sealed(file)
-    known = isinstance(content, dict) and isinstance(content.get(RECORD), dict) and "state_dict" in content
-    if not known or not content[RECORD].keys() >= RECORD_KEYS:
+    if not (isinstance(content, dict) and is_record(content.get(RECORD)) and is_weights(content)):
         raise CheckpointError(f"not a checkpoint of selfsup-depth, in {file}; give one that `train` wrote")
     return dict(content)
+
+
+def is_record(record: Any) -> bool:
+    """Whether this is what `record_of` makes, as far as its readers rely on it."""
+    if not (isinstance(record, dict) and record.keys() >= RECORD_KEYS):
+        return False
+    config, scale, size = record["config"], record["scale"], record["size"]
+    sections = isinstance(config, dict) and all(
+        isinstance(config.get(key), dict) for key in ("model", "data")
+    )
+    sides = isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
+    return sections and sides and isinstance(scale, dict) and scale.get("kind") in ("metric", "relative")
+
+
+def is_weights(content: dict[str, Any]) -> bool:
+    """Whether a checkpoint's state is a table of named tensors."""
+    weights = content.get("state_dict")
+    return isinstance(weights, dict) and all(isinstance(value, Tensor) for value in weights.values())
 
 
 def without_weight_files(config: Any) -> Any:

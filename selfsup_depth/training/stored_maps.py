@@ -72,7 +72,8 @@ def stacked_maps(path: Path) -> list[StoredMap]:
 def _member(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> Map:
     try:
         return _as_map(archive[name], f"{path}[{name}]")
-    except (ValueError, OSError, EOFError) as error:
+    # A damaged archive fails in many ways (zlib.error, BadZipFile, EOFError, ...).
+    except Exception as error:
         raise DataError(
             f"{name} holds Python objects or is damaged, in {path}; it is not opened, since objects can run "
             "code: store each map as an array of its own, np.savez(FILE, *maps), where the file was made"
@@ -82,7 +83,8 @@ def _member(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> Map:
 def _load(path: Path) -> NDArray[np.generic] | np.lib.npyio.NpzFile:
     try:
         loaded = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+    # A damaged header fails in many ways (TokenError, MemoryError, EOFError, ...).
+    except Exception as error:
         raise DataError(f"not a NumPy file of plain numbers, in {path}; restore it") from error
     assert isinstance(loaded, np.ndarray | np.lib.npyio.NpzFile)
     return loaded
