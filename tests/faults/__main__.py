@@ -28,7 +28,6 @@ def main() -> int:
     given = parser.parse_args()
     cases = [case for case in CASES if not given.only or case.number in given.only]
     place = Path(tempfile.mkdtemp(prefix="faults-"))
-    place.chmod(0o755)  # one fault needs a user without rights
     try:
         return run_all(cases, place, given.command)
     finally:
@@ -38,9 +37,13 @@ def main() -> int:
 def run_all(cases: Sequence[Case], place: Path, command: str) -> int:
     """Run the cases one after the other: what surrounds some of them is of the whole process."""
 
-    def run(arguments: list[str], folder: Path) -> Outcome:
+    def run(arguments: list[str], folder: Path, prefix: Sequence[str] = ()) -> Outcome:
         done = subprocess.run(
-            [command, *arguments], cwd=folder, capture_output=True, text=True, timeout=LONGEST_SECONDS
+            [*prefix, command, *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECONDS,
         )
         return Outcome(done.returncode, done.stderr)
 
@@ -58,7 +61,7 @@ def run_all(cases: Sequence[Case], place: Path, command: str) -> int:
         shop.folder.mkdir()
         arguments = case.make(shop)
         with case.around(shop):
-            outcome = run(arguments, shop.folder)
+            outcome = run(arguments, shop.folder, case.prefix)
         wrong = faults_of(case, outcome, shop)
         num_wrong += bool(wrong)
         print(row(case, outcome, wrong).replace(f"{shop.folder}/", ""), flush=True)

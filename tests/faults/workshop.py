@@ -72,6 +72,7 @@ class Case(NamedTuple):
     expected: exit code.
     told: pattern of what the error line must name, or of what is said where the run goes on.
     begun: whether a run was begun, which then stays.
+    prefix: a program that runs the command, with fewer rights.
     around: what must hold while the command runs.
     """
 
@@ -81,6 +82,7 @@ class Case(NamedTuple):
     expected: int
     told: str
     begun: bool = False
+    prefix: tuple[str, ...] = ()
     around: Callable[[Workshop], AbstractContextManager[Any]] = lambda shop: nullcontext()
 
 
