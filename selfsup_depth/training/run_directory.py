@@ -119,6 +119,7 @@ class RunDirectory:
             raise StorageError(
                 f"the run cannot be written ({reason}), in {self.path}; choose another --run"
             ) from None
+        _held.append(self._lock)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -127,7 +128,6 @@ class RunDirectory:
             raise RunInUseError(
                 f"{holder} is training, in {self.path}; wait for it or choose another --run"
             ) from None
-        _held.append(self._lock)
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         self._lock.flush()
