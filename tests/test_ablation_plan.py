@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import re
 import statistics
@@ -15,6 +16,7 @@ from selfsup_depth.ablation.outcomes import Outcome, Result, State, curves_of
 from selfsup_depth.ablation.page import page
 from selfsup_depth.ablation.plan import Plan, PlannedRun, hash_of, make_plan, read_plan, write_plan
 from selfsup_depth.ablation.slurm import slurm_script
+from selfsup_depth.ablation.strips import strips_of
 from selfsup_depth.ablation.svg import ticks
 from selfsup_depth.ablation.targets import Targets
 from selfsup_depth.ablation.variants import BASELINE, Variant, added, dropped, grid, split_values
@@ -22,6 +24,7 @@ from selfsup_depth.ablation.workers import environment_of
 from selfsup_depth.cli import main
 from selfsup_depth.commands.ablate_arguments import parse_ablate_arguments
 from selfsup_depth.commands.train import parse_train_arguments
+from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.errors import ConfigError
 
 DEMO = ["--config", "conf/demo.yaml"]
@@ -307,3 +310,10 @@ def test_curves_of_a_resumed_run_are_joined_and_the_later_part_counts(tmp_path):
 )
 def test_ticks_are_round(low, high, expected):
     assert ticks(low, high, 3) == pytest.approx(expected)
+
+
+def test_what_the_data_says_is_heard_again_after_the_pictures(tmp_path, caplog):
+    strips_of([], tmp_path)
+    caplog.set_level("INFO")
+    logging.getLogger(DepthDataModule.__module__).info("left out")
+    assert "left out" in caplog.text

@@ -162,9 +162,12 @@ def test_a_run_whose_checkpoints_cannot_be_written_is_refused_at_once(tmp_path):
 def test_a_forked_reader_does_not_keep_the_folder_of_a_run_that_is_gone(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     directory.hold()
-    reader = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    forking = multiprocessing.get_context("fork")
+    begun = forking.Event()
+    reader = forking.Process(target=lambda: (begun.set(), time.sleep(60)))
     reader.start()
     try:
+        assert begun.wait(60)
         with pytest.raises(RunInUseError):
             RunDirectory(tmp_path / "run").hold()
         directory.release()

@@ -336,13 +336,13 @@ def test_a_record_that_is_not_trusted_imports_nothing(tmp_path, monkeypatch, cha
 
 def test_a_class_beside_the_working_directory_is_found(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("my_terms.py").write_text(
+    Path("own_terms.py").write_text(
         f"from {__name__} import Term\nclass Mine(Term):\n"
         "    def __init__(self, weight: float = 1.0, sharp: bool = False) -> None:\n"
         "        self.sharp = sharp\n"
         "    def value(self) -> float:\n        return 0.0\n"
     )
-    flags = [("model.losses.mine", "my_terms.Mine"), ("model.losses.mine.sharp", "true")]
+    flags = [("model.losses.mine", "own_terms.Mine"), ("model.losses.mine.sharp", "true")]
     parts = build(resolved(recipe, flags=flags), SECTIONS)
     assert parts["model"].losses["mine"].sharp is True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,15 +59,27 @@ class Example(NamedTuple):
 def strips_of(outcomes: Sequence[Outcome], output: Path) -> dict[str, Strip]:
     """A strip of each variant's first finished run; one that cannot be drawn is left out."""
     strips: dict[str, Strip] = {}
-    logging.getLogger(DepthDataModule.__module__).setLevel(logging.WARNING)
-    for outcome in outcomes:
-        if outcome.state is not State.FINISHED or outcome.run.variant in strips:
-            continue
-        try:
-            strips[outcome.run.variant] = _strip(outcome, output)
-        except SelfsupDepthError as error:
-            log.warning("no pictures of %s: %s", outcome.run.variant, error)
+    with _without_notices(DepthDataModule.__module__):
+        for outcome in outcomes:
+            if outcome.state is not State.FINISHED or outcome.run.variant in strips:
+                continue
+            try:
+                strips[outcome.run.variant] = _strip(outcome, output)
+            except SelfsupDepthError as error:
+                log.warning("no pictures of %s: %s", outcome.run.variant, error)
     return strips
+
+
+@contextlib.contextmanager
+def _without_notices(name: str) -> Iterator[None]:
+    """What a module says of the data has been said once, when the runs began."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _strip(outcome: Outcome, output: Path) -> Strip:
