@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from selfsup_depth.training.prediction import Prediction, Predictor, load
+    from selfsup_depth.training.predicted_depth import Prediction
+    from selfsup_depth.training.prediction import Predictor, load
 
 __version__ = "0.1.0"
 __all__ = ["Prediction", "Predictor", "__version__", "load"]

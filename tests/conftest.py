@@ -6,8 +6,11 @@ from pathlib import Path
 
 import data_trees
 import pytest
+from known_network import SIZE, Brightness
 
 from selfsup_depth.cli import main
+from selfsup_depth.training import prediction
+from selfsup_depth.training.checkpoint import LoadedCheckpoint
 
 TINY = """
 model:
@@ -46,3 +49,16 @@ def train(tiny, drive):
         return main(["train", *files, f"--data.root={drive}", f"--run={folder}", *options])
 
     return run
+
+
+@pytest.fixture
+def checkpoint(monkeypatch, tmp_path):
+    """Stands for a run of `Brightness` on disk; returns what sets the record's scale and more of it."""
+
+    def with_scale(kind: str, **more: object) -> list[str]:
+        record = {"size": list(SIZE), "scale": {"kind": kind, "unit": "metre"}, "depth_range": [1.0, 80.0]}
+        loaded = LoadedCheckpoint(Brightness(), record | more, tmp_path)
+        monkeypatch.setattr(prediction, "load_checkpoint", lambda path, trust=False: loaded)
+        return ["--checkpoint", str(tmp_path)]
+
+    return with_scale

@@ -8,25 +8,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from known_network import SIZE, Brightness, expected, predict
 from PIL import Image
-from torch import nn
 
 import selfsup_depth
-from selfsup_depth.cli import main
 from selfsup_depth.errors import ConfigError, DataError
-from selfsup_depth.training import prediction as prediction_module
-from selfsup_depth.training.checkpoint import LoadedCheckpoint
 from selfsup_depth.training.prediction import Predictor
-
-SIZE = (32, 96)
-
-
-class Brightness(nn.Module):
-    """Inverse depth is half of red plus an offset: a network whose answer is known."""
-
-    def predict_inverse_depth(self, image):
-        assert image.shape[1:] == (3, *SIZE)
-        return image[:, :1] / 2 + 0.02
 
 
 @pytest.fixture
@@ -39,27 +26,6 @@ def picture():
 @pytest.fixture(params=["metric", "relative"])
 def scale(request):
     return request.param
-
-
-@pytest.fixture
-def checkpoint(monkeypatch, tmp_path):
-    """Stands for a run on disk; returns what sets the scale that it records."""
-
-    def with_scale(kind):
-        record = {"size": list(SIZE), "scale": {"kind": kind, "unit": "metre"}}
-        loaded = LoadedCheckpoint(Brightness(), record, tmp_path)
-        monkeypatch.setattr(prediction_module, "load_checkpoint", lambda path, trust=False: loaded)
-        return ["--checkpoint", str(tmp_path)]
-
-    return with_scale
-
-
-def predict(*arguments):
-    return main(["predict", *map(str, arguments)])
-
-
-def expected(picture):
-    return np.asarray(picture)[..., 0] / 255 / 2 + 0.02
 
 
 def test_prediction_has_the_pictures_own_resolution_and_place(picture):
@@ -202,9 +168,29 @@ def test_bad_arguments_are_refused_before_any_work(checkpoint, picture, tmp_path
     refused([*given, *name], 2, "--output", capsys)
     refused([*given, *name, *out, "--npz"], 2, "did you mean --npy", capsys)
     refused([*given, *name, *out, "--device", "warp"], 2, "no device warp", capsys)
-    picture.save(tmp_path / "in" / "a.jpg")
-    refused([*given, *name, *out], 3, "same files", capsys)
+    refused([*given, *name, *out, "--batch-size", "0"], 2, "give 1 or more", capsys)
+    refused([*given, *name, *out, "--scale", "-1"], 2, "--scale is -1", capsys)
+    refused([*given, *name, *out, "--max-depth", "40"], 2, "give --ply, too", capsys)
+    refused([*given, *name, *out, "--fov", "180"], 2, "between 0 and 180", capsys)
+    refused([*given, *name, *out, "--fov", "80", "--K", "K.txt"], 2, "leave out one", capsys)
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_images_that_would_write_the_same_file_keep_their_endings(checkpoint, picture, tmp_path, capsys):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    # The picture of a's inverse depth is called like the depth of a_inverse.
+    for name in ("a.png", "a.jpg", "b.png", "c.png", "c_inverse.png"):
+        picture.save(folder / name)
+    assert predict(*checkpoint("metric"), "--input", folder, "--output", out) == 0
+    capsys.readouterr()
+    found = sorted(path.name for path in out.iterdir())
+    stems = ("a.jpg", "a.png", "b", "c.png", "c_inverse.png")
+    assert found == sorted(f"{stem}_{kind}depth.png" for stem in stems for kind in ("", "inverse_"))
+    picture.save(folder / "a.png.jpg")
+    again = [*checkpoint("metric"), "--input", folder, "--output", tmp_path / "again"]
+    refused(again, 3, "a.png would be written to the same files", capsys)
+    assert not (tmp_path / "again").exists()
 
 
 def test_a_missing_checkpoint_is_exit_4(picture, tmp_path, capsys):

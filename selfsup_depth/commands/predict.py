@@ -1,29 +1,32 @@
-"""`selfsup-depth predict`: depth of images, as files."""
+"""`selfsup-depth predict`: depth of images and videos, as files."""
 
 from __future__ import annotations
 
-import glob
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from selfsup_depth.commands.output import make_folder
 from selfsup_depth.commands.parser import CommandParser
-from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, read_rgb
+from selfsup_depth.commands.predict_inputs import (
+    inputs_named,
+    is_video,
+    refuse_output_among_inputs,
+    stems_of_outputs,
+)
 from selfsup_depth.errors import ConfigError, DataError
+from selfsup_depth.training.prediction_names import Wanted
 
 if TYPE_CHECKING:
-    from selfsup_depth.training.prediction import Predictor
+    from selfsup_depth.training.predicting import Job
 
 RELATIVE = "scale: relative (up to one unknown factor); the numbers in *_relative_depth.png are not metres"
 
 
 def run(arguments: list[str]) -> None:
-    """Predict every image that --input names.
+    """Predict every image and video that --input names.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -32,21 +35,18 @@ def run(arguments: list[str]) -> None:
         StorageError: the output cannot be written.
     """
     given = make_parser().parse_args(arguments)
-    inputs = images_named(given.input)
+    refuse_bad_numbers(given)
+    inputs = inputs_named(given.input)
     refuse_output_among_inputs(given.input, given.output)
-    stems = stems_of_outputs(inputs, given.output)
+    wanted = Wanted(given.npy, given.ply, given.max_depth)
+    stems = stems_of_outputs(inputs, given.output, wanted)
     make_folder(given.output, "--output")
-    from selfsup_depth.training.prediction import load  # seconds, and not needed to refuse arguments
-
-    predictor = load(given.checkpoint, given.device, given.trust)
-    print("scale: metric" if predictor.scale == "metric" else RELATIVE)
-    if predictor.K is not None:
-        print(f"learned camera: focal {predictor.K[0, 0] / predictor.size[1]:.3f} of an image's width")
-    num_bad = predict_files(predictor, inputs, stems, given.npy)
-    print(f"{len(inputs) - num_bad} of {len(inputs)} images predicted, in {given.output}")
+    num_bad = predict_inputs(prepare(given, wanted), inputs, stems)
+    kind = "images and videos" if any(map(is_video, inputs)) else "images"
+    print(f"{len(inputs) - num_bad} of {len(inputs)} {kind} predicted, in {given.output}")
     if num_bad:
         raise DataError(
-            f"{num_bad} of {len(inputs)} images could not be read, in {given.input}; see the lines above"
+            f"{num_bad} of {len(inputs)} {kind} not predicted, in {given.input}; see the lines above"
         )
 
 
@@ -55,7 +55,8 @@ def make_parser() -> CommandParser:
     parser = CommandParser(
         prog="selfsup-depth predict",
         description="Predict depth with a trained network. For each image NAME: NAME_depth.png (16 bits, "
-        "metres * 256)\nand NAME_inverse_depth.png (a picture).",
+        "metres * 256)\nand NAME_inverse_depth.png (a picture); for a video a folder of them, and "
+        "NAME_side_by_side.mp4.",
     )
     add = parser.add_argument
     add(
@@ -65,73 +66,117 @@ def make_parser() -> CommandParser:
         metavar="RUN_OR_CKPT",
         help="folder of a run, or a .ckpt file",
     )
-    add("--input", required=True, metavar="IMAGE|FOLDER|GLOB", help="what to predict")
+    add(
+        "--input",
+        required=True,
+        metavar="IMAGE|VIDEO|FOLDER|GLOB",
+        help="what to predict; images of any size",
+    )
     add("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
     add("--npy", action="store_true", help="write depth as float32 arrays, too (NAME.npy)")
+    add("--ply", action="store_true", help="write a coloured point cloud, too (NAME.ply)")
+    add("--max-depth", type=float, metavar="METRES", help="leave out of the cloud what is farther")
+    add(
+        "--K",
+        type=Path,
+        metavar="FILE",
+        help="intrinsics: camera.yaml, KITTI's, COLMAP's, or 3 lines of 3 numbers",
+    )
+    add("--fov", type=float, metavar="DEGREES", help="horizontal field of view, instead of --K")
+    add(
+        "--scale",
+        type=float,
+        metavar="FACTOR",
+        help="metres of the network's unit: depth is multiplied by it",
+    )
+    add(
+        "--flip",
+        action="store_true",
+        help="predict for the mirrored image, too, and join both; twice the work",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="images that are predicted together; default: 1",
+    )
+    add("--compile", action="store_true", help="compile the network first: a minute, then faster")
     add("--device", default="auto", help="cpu, cuda, ...; default: a GPU if there is one")
     add("--trust", action="store_true", help="import classes from outside the package, which runs their code")
     return parser
 
 
-def images_named(name: str) -> list[Path]:
-    """The images of a file, a folder or a pattern, in order of their names.
+def refuse_bad_numbers(given: Any) -> None:
+    """Refuse what is outside its range, and options that contradict each other.
 
     Raises:
-        DataError: there are none.
+        ConfigError: naming the option.
     """
-    path = Path(name)
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in PHOTOGRAPH_SUFFIXES)
-        if not found:
-            raise DataError(f"no image ({' '.join(PHOTOGRAPH_SUFFIXES)}), in {name}; choose another --input")
-        return found
-    found = sorted(Path(match) for match in glob.glob(name, recursive=True) if Path(match).is_file())
-    if not found:
-        raise DataError(f"no such image, folder or pattern, in {name}; choose another --input")
-    return found
+    if given.batch_size < 1:
+        raise ConfigError(f"--batch-size is {given.batch_size}; give 1 or more")
+    for name in ("max_depth", "scale"):
+        value = getattr(given, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise ConfigError(f"--{name.replace('_', '-')} is {value:g}; give a positive number")
+    if given.fov is not None and not 0 < given.fov < 180:
+        raise ConfigError(f"--fov is {given.fov:g}; give degrees between 0 and 180")
+    if given.K and given.fov is not None:
+        raise ConfigError("--K and --fov both say what the camera is; leave out one of the two")
+    if given.max_depth is not None and not given.ply:
+        raise ConfigError("--max-depth is of the point cloud; give --ply, too")
 
 
-def refuse_output_among_inputs(name: str, output: Path) -> None:
-    """Refuse a folder that is both: its results would be the inputs of the next run."""
-    if Path(name).is_dir() and Path(name).resolve() == output.resolve():
-        raise ConfigError(f"--output is the folder of the images, in {output}; choose another --output")
-
-
-def stems_of_outputs(inputs: list[Path], output: Path) -> list[Path]:
-    """Where each image's files go, without the ends of their names; folders are kept.
+def prepare(given: Any, wanted: Wanted) -> Job:
+    """Load the network, and say what is known of its scale and camera.
 
     Raises:
-        DataError: two images would be written to the same files.
+        CheckpointError: the checkpoint cannot be used.
+        ConfigError: a cloud is wanted, and its scale or its camera is not known.
+        DataError: the file of --K cannot be used.
     """
-    common = Path(os.path.commonpath([path.parent for path in inputs]))
-    stems = [output / path.parent.relative_to(common) / path.stem for path in inputs]
-    taken: dict[Path, Path] = {}
-    for stem, path in zip(stems, inputs, strict=True):
-        if stem in taken:
-            raise DataError(
-                f"{taken[stem].name} would be written to the same files, in {path}; rename one of them"
-            )
-        taken[stem] = path
-    return stems
+    from selfsup_depth.commands.predict_camera import cameras_for
+    from selfsup_depth.training.compilation import compile_predictor
+    from selfsup_depth.training.predicting import Job
+    from selfsup_depth.training.prediction import load  # seconds, and not needed to refuse arguments
+
+    predictor = load(given.checkpoint, given.device, given.trust, given.flip)
+    if given.scale is not None:
+        predictor.set_scale(given.scale)
+    if wanted.ply and predictor.scale != "metric":
+        raise ConfigError(
+            f"a cloud in metres needs a scale, and this network's is unknown, in {given.checkpoint}; "
+            "give --scale FACTOR"
+        )
+    print("scale: metric" if predictor.scale == "metric" else RELATIVE)
+    if predictor.K is not None:
+        print(f"learned camera: focal {predictor.K[0, 0] / predictor.size[1]:.3f} of an image's width")
+    cameras = cameras_for(given, predictor)
+    reason = compile_predictor(predictor, given.batch_size) if given.compile else ""
+    if reason:
+        print(f"note: not compiled ({reason}); predicting all the same")
+    return Job(predictor, wanted, given.batch_size, cameras)
 
 
-def predict_files(predictor: Predictor, inputs: list[Path], stems: Iterable[Path], npy: bool) -> int:
-    """Predict images one by one; a bad one is named and passed over.
+def predict_inputs(job: Job, inputs: Sequence[Path], stems: Sequence[Path]) -> int:
+    """Predict images together and videos one by one.
 
     Returns:
-        How many could not be read.
+        How many inputs could not be predicted as a whole.
     """
-    from selfsup_depth.training.prediction_files import write_prediction
+    from selfsup_depth.data.images import read_rgb
+    from selfsup_depth.training.predicting import Picture, predict_images, predict_video
 
-    num_bad = 0
-    for path, stem in zip(tqdm(inputs, desc="predicting", unit="frame"), stems, strict=True):
-        try:
-            image = read_rgb(path)
-        except DataError as error:
-            num_bad += 1
-            tqdm.write(f"error: {error}", file=sys.stderr)
-            continue
-        write_prediction(predictor.predict(image), stem, npy)
+    pairs = list(zip(inputs, stems, strict=True))
+    pictures = [
+        Picture(str(path), partial(read_rgb, path), stem) for path, stem in pairs if not is_video(path)
+    ]
+    num_bad = predict_images(job, pictures) if pictures else 0
+    for path, stem in pairs:
+        if is_video(path):
+            try:
+                num_bad += bool(predict_video(job, path, stem))
+            except DataError as error:
+                print(f"error: {error}", file=sys.stderr)
+                num_bad += 1
     return num_bad

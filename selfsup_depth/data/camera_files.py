@@ -39,7 +39,7 @@ class StatedCamera(NamedTuple):
     size: tuple[int, int] | None
     where: str
 
-    def for_images(self, size: tuple[int, int], rotation: int) -> Matrix:
+    def for_images(self, size: tuple[int, int], rotation: int = 0) -> Matrix:
         """The intrinsics of images of this size.
 
         Args:
@@ -159,3 +159,29 @@ _READERS = {
     "calib_cam_to_cam.txt": _read_kitti,
     "cameras.txt": _read_colmap,
 }
+
+
+def read_camera_file(path: Path) -> StatedCamera:
+    """Intrinsics from a file of any name: camera.yaml's format by its ending, else as it looks.
+
+    Raises:
+        DataError: it cannot be used.
+    """
+    reader = _READERS.get(path.name)
+    if reader is None and path.suffix.lower() in (".yaml", ".yml"):
+        reader = _read_camera_yaml
+    if reader is not None:
+        return reader(path)
+    lines = [line for _, line in read_lines(path, "camera file") if not line.startswith("#")]
+    if len(lines) == len(UNKNOWN_INTRINSICS) and not any(":" in line for line in lines):
+        return _read_matrix(path)
+    return (_read_kitti if any(":" in line for line in lines) else _read_colmap)(path)
+
+
+def _read_matrix(path: Path) -> StatedCamera:
+    """Three lines of three numbers, for images as they are."""
+    lines = [entry for entry in read_lines(path, "camera file") if not entry[1].startswith("#")]
+    K = np.array([parse_numbers(line, f"{path}:{number}", count=3) for number, line in lines])
+    if np.any(K[1:, 0]) or K[0, 1] or K[2].tolist() != [0, 0, 1]:
+        raise DataError(f"not fx 0 cx, 0 fy cy, 0 0 1, in {path}; write K in pixels, without skew")
+    return StatedCamera(K, None, str(path))

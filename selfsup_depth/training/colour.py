@@ -25,7 +25,7 @@ def magma(values: Tensor) -> Tensor:
     return MAGMA.to(values.device)[index].movedim(-1, -3)
 
 
-def picture_of_inverse_depth(inverse_depth: Tensor) -> Tensor:
+def picture_of_inverse_depth(inverse_depth: Tensor, white: float | None = None) -> Tensor:
     """Inverse depth in magma, each image scaled by its own 95th percentile.
 
     The nearest few pixels are often a car's bonnet; scaled by the largest value, the rest of
@@ -33,12 +33,14 @@ def picture_of_inverse_depth(inverse_depth: Tensor) -> Tensor:
 
     Args:
         inverse_depth: (..., 1, H, W), 1/m.
+        white: what is drawn brightest instead, 1/m: one for all frames of a video.
 
     Returns:
         (..., 3, H, W) uint8 RGB.
     """
     shown = inverse_depth.detach().float()
-    return magma(shown / white_point(shown).clamp(min=1e-12))
+    brightest = white_point(shown) if white is None else shown.new_tensor(white)
+    return magma(shown / brightest.clamp(min=1e-12))
 
 
 def white_point(values: Tensor) -> Tensor:

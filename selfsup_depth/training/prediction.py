@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,29 +13,15 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from selfsup_depth.data.camera_files import StatedCamera
 from selfsup_depth.data.transforms import Framing
-from selfsup_depth.errors import ConfigError, DataError
+from selfsup_depth.errors import ConfigError
+from selfsup_depth.evaluation.flip import predict_with_flip
 from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.training.checkpoint import load_checkpoint
-
-ImageLike = Image.Image | NDArray[Any] | Tensor
-Scale = Literal["metric", "relative"]
-
-
-class Prediction(NamedTuple):
-    """Depth of an image, at that image's own resolution.
-
-    depth: (H, W) z in metres, or (N, H, W) for a stack of images; float32.
-    inverse_depth: the same shape, 1/m.
-    scale: "metric", or "relative" where depth is known up to one unknown factor.
-    K: one (3, 3), the image's intrinsics in its own pixels: those given, else those that the
-        network learned; empty where neither is known.
-    """
-
-    depth: NDArray[np.float32]
-    inverse_depth: NDArray[np.float32]
-    scale: Scale
-    K: Sequence[NDArray[np.float64]] = ()
+from selfsup_depth.training.image_like import ImageLike, is_stack, pictures_from
+from selfsup_depth.training.predicted_depth import Prediction, Scale
+from selfsup_depth.training.training_camera import recorded_cameras
 
 
 class InverseDepthModel(Protocol):
@@ -54,6 +40,13 @@ class Predictor:
         scale: whether its depth is in metres.
         device: where to compute.
         K: (3, 3) intrinsics in pixels of that size, where they were learned.
+        depth_range: the nearest and the farthest depth that the network can tell.
+        cameras: the one that took the training images, as learned or else as the data say; none
+            where there were several.
+        flip: predict for the mirrored image, too, and join both.
+
+    Attributes:
+        factor: all depth is multiplied by it; see `set_scale`.
     """
 
     def __init__(
@@ -63,12 +56,23 @@ class Predictor:
         scale: Scale,
         device: torch.device | str = "cpu",
         K: Tensor | None = None,
+        depth_range: Sequence[float] = (),
+        cameras: Sequence[StatedCamera] = (),
+        flip: bool = False,
     ) -> None:
         self.module = module
         self.size = size
         self.scale: Scale = scale
         self.device = torch.device(device)
         self.K = K
+        self.depth_range = depth_range
+        self.cameras = cameras
+        self.flip = flip
+        self.factor = 1.0
+
+    def set_scale(self, factor: float) -> None:
+        """Say how many metres the network's unit is; what it predicts from here on is metric."""
+        self.factor, self.scale = factor, "metric"
 
     def predict(self, image: ImageLike, K: NDArray[Any] | Tensor | None = None) -> Prediction:
         """Depth of one image or of a stack of images of one size.
@@ -83,10 +87,34 @@ class Predictor:
         Raises:
             DataError: this is not an image.
         """
-        maps = self.inverse_depth(pictures_from(image)).cpu()
-        inverse_depth = maps if is_stack(image) else maps[0]
-        camera = self._intrinsics(K, (maps.shape[-2], maps.shape[-1]))
-        return Prediction(inverse_depth.reciprocal().numpy(), inverse_depth.numpy(), self.scale, camera)
+        pictures = pictures_from(image)
+        maps = self.inverse_depths(pictures)
+        size = (pictures[0].height, pictures[0].width)
+        return self._prediction(torch.stack(maps) if is_stack(image) else maps[0], K, size)
+
+    def predict_each(
+        self, pictures: Sequence[Image.Image], K: Sequence[NDArray[np.float64] | None] = ()
+    ) -> list[Prediction]:
+        """Depth of pictures of any sizes, computed together.
+
+        Args:
+            pictures: RGB.
+            K: intrinsics of each, where they are known; see `predict`.
+        """
+        given = K or [None] * len(pictures)
+        return [
+            self._prediction(inverse_depth, camera, (picture.height, picture.width))
+            for inverse_depth, camera, picture in zip(
+                self.inverse_depths(pictures), given, pictures, strict=True
+            )
+        ]
+
+    def _prediction(
+        self, inverse_depth: Tensor, K: NDArray[Any] | Tensor | None, size: tuple[int, int]
+    ) -> Prediction:
+        depth = inverse_depth.reciprocal().numpy()
+        depth_range = [limit * self.factor for limit in self.depth_range]
+        return Prediction(depth, inverse_depth.numpy(), self.scale, self._intrinsics(K, size), depth_range)
 
     def _intrinsics(
         self, given: NDArray[Any] | Tensor | None, size: tuple[int, int]
@@ -98,29 +126,40 @@ class Predictor:
         return [resize_intrinsics(self.K.double(), self.size, size).numpy()]
 
     @torch.inference_mode()
-    def inverse_depth(self, pictures: Sequence[Image.Image]) -> Tensor:
-        """Predict at the training size and bring the result back to the pictures' own.
+    def inverse_depths(self, pictures: Sequence[Image.Image]) -> list[Tensor]:
+        """Predict at the training size and bring each result back to its picture's own.
 
         Args:
-            pictures: RGB, all of one size.
+            pictures: RGB, of any sizes.
 
         Returns:
-            (N, H, W), 1/m, float32.
+            (H, W) of each, 1/m, float32, in the main memory.
         """
         framing = Framing(self.size)
-        seen = torch.stack([framing.view(picture, np.eye(3)).image for picture in pictures])
-        predicted = self.module.predict_inverse_depth(seen.to(self.device)).float()
-        own_size = (pictures[0].height, pictures[0].width)
-        return F.interpolate(predicted, own_size, mode="bilinear", align_corners=False, antialias=True)[:, 0]
+        seen = torch.stack([framing.view(picture, np.eye(3)).image for picture in pictures]).to(self.device)
+        predict = self.module.predict_inverse_depth
+        predicted = (predict_with_flip(predict, seen)[0] if self.flip else predict(seen)).float()
+        predicted = predicted / self.factor
+        return [
+            F.interpolate(
+                one[None],
+                (picture.height, picture.width),
+                mode="bilinear",
+                align_corners=False,
+                antialias=True,
+            )[0, 0].cpu()
+            for one, picture in zip(predicted, pictures, strict=True)
+        ]
 
 
-def load(path: str | Path, device: str = "auto", trust: bool = False) -> Predictor:
+def load(path: str | Path, device: str = "auto", trust: bool = False, flip: bool = False) -> Predictor:
     """Load a trained network for prediction.
 
     Args:
         path: a run directory (its best checkpoint, else its last) or a checkpoint file.
         device: "auto" takes a GPU if there is one.
         trust: build classes from outside this package that the checkpoint names.
+        flip: predict for the mirrored image, too, and join both; twice the work.
 
     Raises:
         CheckpointError: it cannot be read or does not fit.
@@ -128,11 +167,21 @@ def load(path: str | Path, device: str = "auto", trust: bool = False) -> Predict
     """
     place = device_named(device)
     loaded = load_checkpoint(Path(path), trust=trust)
-    height, width = loaded.record["size"]
+    record = loaded.record
+    height, width = record["size"]
     module: nn.Module = loaded.module.eval().to(place)
-    learned = loaded.record.get("intrinsics")
+    learned = record.get("intrinsics")
     K = torch.tensor(learned["K"]) if learned else None
-    return Predictor(module, (height, width), loaded.record["scale"]["kind"], place, K)  # type: ignore[arg-type]
+    return Predictor(
+        module,  # type: ignore[arg-type]
+        (height, width),
+        record["scale"]["kind"],
+        place,
+        K,
+        record["depth_range"],
+        recorded_cameras(record, loaded.path),
+        flip,
+    )
 
 
 def device_named(name: str) -> torch.device:
@@ -147,34 +196,3 @@ def device_named(name: str) -> torch.device:
         return torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(f"there is no device {name}, in --device; use cpu or leave it out") from error
-
-
-def is_stack(image: ImageLike) -> bool:
-    """Whether this holds several images, not one."""
-    return not isinstance(image, Image.Image) and image.ndim == 4
-
-
-def pictures_from(image: ImageLike) -> list[Image.Image]:
-    """One image or several as RGB pictures; see Predictor.predict.
-
-    Raises:
-        DataError: this is not an image.
-    """
-    if isinstance(image, Image.Image):
-        return [image.convert("RGB")]
-    pixels = np.asarray(
-        image.detach().cpu().movedim(-3, -1) if isinstance(image, Tensor) and image.ndim > 2 else image
-    )
-    if pixels.ndim == 2:
-        pixels = pixels[..., None].repeat(3, axis=-1)
-    if pixels.ndim not in (3, 4) or pixels.shape[-1] != 3 or not pixels.size:
-        raise DataError(
-            f"not an image: shape {tuple(image.shape)}; give (H, W, 3) arrays or (3, H, W) tensors"
-        )
-    highest = 1 if np.issubdtype(pixels.dtype, np.floating) else 255
-    if not ((pixels >= 0) & (pixels <= highest)).all():
-        raise DataError(
-            f"image values outside 0 to {highest}; give 0 to 1 as floats or 0 to 255 as whole numbers"
-        )
-    eight_bits = (pixels * (255 / highest)).round().astype(np.uint8)
-    return [Image.fromarray(one) for one in (eight_bits if eight_bits.ndim == 4 else eight_bits[None])]

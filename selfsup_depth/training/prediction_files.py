@@ -1,8 +1,9 @@
-"""A prediction as files: depth in 16-bit PNG, a picture of inverse depth, arrays."""
+"""A prediction as files: depth in 16-bit PNG, a picture of inverse depth, array, point cloud."""
 
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +11,40 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from selfsup_depth import __version__
 from selfsup_depth.training.colour import picture_of_inverse_depth
-from selfsup_depth.training.prediction import Prediction
+from selfsup_depth.training.point_clouds import ply_bytes, point_cloud
+from selfsup_depth.training.predicted_depth import Prediction
+from selfsup_depth.training.prediction_names import NOTHING_MORE, Wanted, names_written
 from selfsup_depth.training.storage import write_bytes
 
 # KITTI's format: metres times 256 in 16 bits, 0 = none; holds 0.004 to 255.996.
 STEPS_PER_METRE = 256
 
-
-def names_written(stem: Path, scale: str, npy: bool) -> list[Path]:
-    """The files that `write_prediction` writes: depth, picture and, if wanted, the array."""
-    relative = "" if scale == "metric" else "_relative"
-    names = [f"{stem.name}{relative}_depth.png", f"{stem.name}_inverse_depth.png"]
-    return [stem.with_name(name) for name in [*names, f"{stem.name}{relative}.npy"][: 3 if npy else 2]]
+# Under which name a file says what it is: JSON in a text chunk of the PNG, a comment of the PLY.
+TEXT_KEY = "selfsup_depth"
 
 
-def write_prediction(prediction: Prediction, stem: Path, npy: bool = False) -> list[Path]:
+def write_prediction(
+    prediction: Prediction,
+    image: Image.Image,
+    stem: Path,
+    size: tuple[int, int],
+    wanted: Wanted = NOTHING_MORE,
+    white: float | None = None,
+) -> list[Path]:
     """Write a prediction; each file appears whole or not at all.
 
     Args:
         prediction: of one image.
+        image: that image.
         stem: path of the files without the ends of their names. Depth without a scale says
             `relative` in its name, so that nobody takes it for metres.
-        npy: write depth as a float32 array, too: beyond 256 m, and without rounding.
+        size: height and width of what the network saw.
+        wanted: which files more.
+        white: see `picture_of_inverse_depth`.
 
     Returns:
         The files.
@@ -41,16 +52,45 @@ def write_prediction(prediction: Prediction, stem: Path, npy: bool = False) -> l
     Raises:
         StorageError: a file cannot be written.
     """
-    files = names_written(stem, prediction.scale, npy)
-    picture = picture_of_inverse_depth(torch.from_numpy(prediction.inverse_depth)[None])
+    files = names_written(stem, prediction.scale, wanted)
+    about = json.dumps(about_prediction(prediction, size))
     contents = [
-        png_bytes(uint16_from_depth(prediction.depth)),
-        png_bytes(picture.movedim(0, -1).numpy()),
-        npy_bytes(prediction.depth) if npy else b"",
+        png_bytes(uint16_from_depth(prediction.depth), about),
+        png_bytes(picture_of(prediction, white)),
+        *([npy_bytes(prediction.depth)] if wanted.npy else []),
+        *([cloud_bytes(prediction, image, size, wanted.max_depth, about)] if wanted.ply else []),
     ]
-    for file, content in zip(files, contents, strict=False):
+    for file, content in zip(files, contents, strict=True):
         write_bytes(file, content)
     return files
+
+
+def about_prediction(prediction: Prediction, size: tuple[int, int]) -> dict[str, Any]:
+    """What a file of depth says about itself."""
+    return {
+        "program": f"selfsup-depth {__version__}",
+        "scale": prediction.scale,
+        "unit": "metre" if prediction.scale == "metric" else "unknown",
+        "steps_per_unit": STEPS_PER_METRE,
+        "depth_range": list(prediction.depth_range),
+        "training_size": list(size),
+        "K": prediction.K[0].tolist() if prediction.K else None,
+    }
+
+
+def cloud_bytes(
+    prediction: Prediction, image: Image.Image, size: tuple[int, int], max_depth: float | None, about: str
+) -> bytes:
+    """A file of the image's point cloud; see `point_cloud`."""
+    axes = "camera frame: x right, y down, z forward"
+    return ply_bytes(point_cloud(prediction, image, size, max_depth), (axes, f"{TEXT_KEY} {about}"))
+
+
+def picture_of(prediction: Prediction, white: float | None = None) -> NDArray[np.uint8]:
+    """Inverse depth of one image as (H, W, 3) colours; see `picture_of_inverse_depth`."""
+    picture = picture_of_inverse_depth(torch.from_numpy(prediction.inverse_depth)[None], white)
+    pixels: NDArray[np.uint8] = picture.movedim(0, -1).numpy()
+    return pixels
 
 
 def uint16_from_depth(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -58,10 +98,12 @@ def uint16_from_depth(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
     return (depth * np.float32(STEPS_PER_METRE)).round().clip(1, np.iinfo(np.uint16).max).astype(np.uint16)
 
 
-def png_bytes(pixels: NDArray[Any]) -> bytes:
-    """A PNG file of (H, W) uint16 or (H, W, 3) uint8."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=3)
+def png_bytes(pixels: NDArray[Any], about: str = "") -> bytes:
+    """A PNG file of (H, W) uint16 or (H, W, 3) uint8, with a text in it."""
+    file, text = io.BytesIO(), PngInfo()
+    if about:
+        text.add_text(TEXT_KEY, about)
+    Image.fromarray(pixels).save(file, "PNG", compress_level=3, pnginfo=text)
     return file.getvalue()
 
 

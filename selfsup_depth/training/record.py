@@ -9,6 +9,7 @@ from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.training.environment import versions
+from selfsup_depth.training.training_camera import training_cameras
 
 
 def record_of(config: dict[str, Any], module: SelfSupervisedDepth, data: DepthDataModule) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def record_of(config: dict[str, Any], module: SelfSupervisedDepth, data: DepthDa
         "scale": {"kind": kind_of_scale(module, data), "unit": "metre"},
         "size": [data.height, data.width],
         "depth_range": [module.depth_net.min_depth, module.depth_net.max_depth],
+        "cameras": training_cameras(data),
     }
 
 

@@ -1,0 +1,41 @@
+"""A network compiled for prediction, where a compiler works."""
+
+from __future__ import annotations
+
+import torch
+
+from selfsup_depth.errors import first_line
+from selfsup_depth.training.prediction import InverseDepthModel, Predictor
+
+
+class _Compiled:
+    """Predicts as the module does.
+
+    Args:
+        module: the network.
+    """
+
+    def __init__(self, module: InverseDepthModel) -> None:
+        self.predict_inverse_depth = torch.compile(module.predict_inverse_depth)
+
+
+def compile_predictor(predictor: Predictor, batch_size: int) -> str:
+    """Compile the network of a predictor, proven by a first prediction.
+
+    Args:
+        predictor: stays as it is where compiling fails.
+        batch_size: of the pictures to come.
+
+    Returns:
+        Why it is not compiled; empty if it is.
+    """
+    compiled = _Compiled(predictor.module)
+    try:
+        with torch.inference_mode():
+            compiled.predict_inverse_depth(
+                torch.zeros(batch_size, 3, *predictor.size, device=predictor.device)
+            )
+    except (RuntimeError, OSError) as error:
+        return first_line(error)[:120]
+    predictor.module = compiled
+    return ""
