@@ -16,14 +16,14 @@ from selfsup_depth.evaluation.protocols import PROTOCOLS, Protocol, protocol_nam
 if TYPE_CHECKING:
     from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 
-# Reasons that are printed; all are in the result file.
+# Reasons that are printed, best and worst images that are drawn; all numbers are in the result file.
 SHOWN = 3
 
 DEPTH = "selfsup-depth evaluate depth"
 USAGE = f"""
   {DEPTH} --checkpoint RUN_OR_CKPT [--config conf/data/X.yaml]
-      [--data.OPTION VALUE ...] --protocol NAME [--json FILE]
-  {DEPTH} --predictions DIR --measured DIR --protocol NAME [--json FILE]"""
+      [--data.OPTION VALUE ...] --protocol NAME [--json FILE] [--html FILE]
+  {DEPTH} --predictions DIR --measured DIR --protocol NAME [--json FILE] [--html FILE]"""
 EPILOG = """
 A checkpoint is evaluated on the test frames of the data, without --config those of its own
 run's data; a split without test.txt and no split mean the frames of validation.
@@ -45,19 +45,29 @@ def evaluate_depth(arguments: Sequence[str]) -> None:
     protocol = protocol_named(given.protocol)
     if given.flip:
         protocol = dataclasses.replace(protocol, flip=True)
-    if given.json:
-        make_folder(given.json.parent, "--json")
+    for option in ("json", "html"):
+        if getattr(given, option):
+            make_folder(getattr(given, option).parent, f"--{option}")
     evaluation, about = (
         of_checkpoint(given, flags, protocol) if given.checkpoint else of_stored(given, protocol)
     )
     print(evaluation.report())
     if about.get("scale") == "relative" and evaluation.protocol.scale == "metric":
         print("note: this network knows depth up to one unknown factor; this protocol takes it as metres")
-    if given.json:
-        from selfsup_depth.training.storage import write_text
+    write_results(evaluation, about, given)
 
+
+def write_results(evaluation: DepthEvaluation, about: dict[str, Any], given: Any) -> None:
+    """Write what --json and --html ask for."""
+    from selfsup_depth.training.evaluation_page import page
+    from selfsup_depth.training.storage import write_text
+
+    if given.json:
         write_text(given.json, json.dumps(evaluation.as_dict() | about, indent=2) + "\n")
         print(f"written: {given.json}")
+    if given.html:
+        write_text(given.html, page(evaluation, about))
+        print(f"written: {given.html}")
 
 
 def make_parser() -> CommandParser:
@@ -94,6 +104,7 @@ def make_parser() -> CommandParser:
     add("--protocol", required=True, metavar="NAME", help=f"one of {', '.join(PROTOCOLS)}")
     add("--flip", action="store_true", help="predict for the mirrored image, too, and join both")
     add("--json", type=Path, metavar="FILE", help="write the result there, too")
+    add("--html", type=Path, metavar="FILE", help="write a page with charts and pictures there, too")
     add("--device", default="auto", help="cpu, cuda, ...; default: a GPU if there is one")
     add("--trust", action="store_true", help="import classes from outside the package, which runs their code")
     return parser
@@ -134,7 +145,7 @@ def of_checkpoint(
     if given.split:
         flags = [("data.split", given.split), *flags]
     data = data_for(loaded.record, given.config, flags, protocol, given.trust)
-    evaluation, sources = evaluate_on_data(loaded.module.to(device), data, protocol)
+    evaluation, sources = evaluate_on_data(loaded.module.to(device), data, protocol, SHOWN * bool(given.html))
     about = {"checkpoint": str(loaded.path), "scale": loaded.record["scale"]["kind"]}
     seen = {"data": str(data.root), "size": [data.height, data.width], "measured_by": sources}
     return evaluation, about | seen
@@ -144,7 +155,9 @@ def of_stored(given: Any, protocol: Protocol) -> tuple[DepthEvaluation, dict[str
     """Errors of stored depth maps."""
     from selfsup_depth.training.stored_predictions import evaluate_stored
 
-    evaluation, left_out = evaluate_stored(given.predictions, given.measured, protocol, given.on_missing)
+    evaluation, left_out = evaluate_stored(
+        given.predictions, given.measured, protocol, given.on_missing, SHOWN * bool(given.html)
+    )
     for reason in left_out[:SHOWN]:
         print(f"left out: {reason}")
     if left_out:

@@ -114,19 +114,21 @@ class Protocol:
         instrument = "" if self.measured_by == "any" else f" by {self.measured_by}"
         return (
             f"protocol {self.name} [{self.hash()}]: {measured}{instrument}, "
-            f"{self._crop()}, {self._scaling()}, "
+            f"{self.crop_words()}, {self.scaling_words()}, "
             f"predictions clamped to {kept}{' before scaling' if self.clamp == 'before' else ''}, "
             f"{self._resizing()}{'joined with the mirrored image, ' if self.flip else ''}"
             f"velodyne {VELODYNE[self.velodyne_depth]}, mean over images"
         )
 
-    def _crop(self) -> str:
+    def crop_words(self) -> str:
+        """Which pixels count."""
         if self.crop_box_of is not None:
             box = self.crop_box_of
             return f"rows {box.top}:{box.bottom}, columns {box.left}:{box.right} of {box.width}x{box.height}"
         return "whole image" if self.crop is None else "crop {:g} {:g} {:g} {:g}".format(*self.crop)
 
-    def _scaling(self) -> str:
+    def scaling_words(self) -> str:
+        """How a prediction is aligned."""
         lower = " (lower of two)" if self.scale == "median" and self.median == "lower" else ""
         return SCALING[self.scale] + lower
 

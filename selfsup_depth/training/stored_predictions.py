@@ -58,7 +58,11 @@ class StoredPair(NamedTuple):
 
 
 def evaluate_stored(
-    predictions: Path, measured: Path, protocol: Protocol, on_missing: OnMissing = "error"
+    predictions: Path,
+    measured: Path,
+    protocol: Protocol,
+    on_missing: OnMissing = "error",
+    num_exhibits: int = 0,
 ) -> tuple[DepthEvaluation, list[str]]:
     """Errors of stored depth maps.
 
@@ -67,6 +71,7 @@ def evaluate_stored(
         measured: folder of depth maps, or a .npy or .npz file of them.
         protocol: how they are compared.
         on_missing: what to do with a frame that has no usable prediction.
+        num_exhibits: how many of the best images, and of the worst, are kept to be drawn.
 
     Returns:
         The errors, and why each frame was left out that was.
@@ -75,7 +80,7 @@ def evaluate_stored(
         DataError: a prediction is missing, unreadable, of the wrong size or no positive number
             where it counts, and frames are not to be left out; or measured depth is unreadable.
     """
-    evaluation = DepthEvaluation(protocol)
+    evaluation = DepthEvaluation(protocol, num_exhibits=num_exhibits)
     left_out: list[str] = []
     pairs = list(match(predictions, measured))
     for pair in tqdm(pairs, desc="evaluating", unit="image"):

@@ -18,6 +18,7 @@ from selfsup_depth.data.recording import DepthSource
 from selfsup_depth.data.velodyne import VelodyneDepth
 from selfsup_depth.errors import DataError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
+from selfsup_depth.evaluation.exhibits import ImageContext
 from selfsup_depth.evaluation.flip import predict_with_flip
 from selfsup_depth.evaluation.protocols import Protocol
 from selfsup_depth.modules.base import SelfSupervisedDepth
@@ -76,9 +77,15 @@ def data_for(
 
 @torch.inference_mode()
 def evaluate_on_data(
-    module: SelfSupervisedDepth, data: DepthDataModule, protocol: Protocol
+    module: SelfSupervisedDepth, data: DepthDataModule, protocol: Protocol, num_exhibits: int = 0
 ) -> tuple[DepthEvaluation, dict[str, int]]:
     """Errors on the data's test frames, with a progress bar.
+
+    Args:
+        module: the network.
+        data: whose test frames.
+        protocol: how predicted and measured depth are compared.
+        num_exhibits: how many of the best images, and of the worst, are kept to be drawn.
 
     Returns:
         The errors, and how many frames each kind of instrument measured.
@@ -90,16 +97,17 @@ def evaluate_on_data(
     loader = data.test_dataloader()
     if isinstance(loader, list):
         raise DataError(f"no test frame has measured depth, in {data.root}; choose other data")
-    evaluation = DepthEvaluation(protocol)
+    evaluation = DepthEvaluation(protocol, num_exhibits=num_exhibits)
     frames = zip(loader, names_and_sources(loader), strict=True)
     sources: Counter[str] = Counter()
     predict = module.predict_inverse_depth
     for batch, (name, source) in tqdm(frames, total=len(loader), desc="evaluating", unit="image"):
         check_instrument(source, name, protocol)
         image = batch.view.image.to(module.device)
-        inverse_depth = predict_with_flip(predict, image)[0] if protocol.flip else predict(image)
+        inverse_depth, *difference = predict_with_flip(predict, image) if protocol.flip else (predict(image),)
         rig = [source.focal * source.baseline] if isinstance(source, DisparityPng) else []
-        evaluation.update(inverse_depth, batch.depth, [name], rig)
+        context = ImageContext([batch.view.image[0]], [between[0, 0] for between in difference])
+        evaluation.update(inverse_depth, batch.depth, [name], rig, [context])
         sources[name_of(source)] += 1
     return evaluation, dict(sources)
 
