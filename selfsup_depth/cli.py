@@ -33,6 +33,7 @@ COMMANDS = {
     "ablate": Command("selfsup_depth.commands.ablate", "train variants with several seeds and compare them"),
     "evaluate": Command("selfsup_depth.commands.evaluate", "compare depth or a path with the truth"),
     "predict": Command("selfsup_depth.commands.predict", "predict depth for an image or a folder of images"),
+    "export": Command("selfsup_depth.commands.export", "write a trained network for other programs"),
     "losses": Command(
         "selfsup_depth.commands.losses", "list the loss terms: purpose, paper, options, recipes"
     ),

@@ -29,3 +29,8 @@ def refuse_unsafe_packages() -> None:
             f"{LIGHTNING} is {found}, and releases before {wanted} are not trusted; "
             f"install it anew: pip install '{LIGHTNING}>={wanted}'"
         )
+
+
+def missing_package(name: str) -> ConfigError:
+    """The refusal where a package of the `export` extra is needed and not there."""
+    return ConfigError(f"{name} is not installed; pip install 'selfsup-depth[export]'")

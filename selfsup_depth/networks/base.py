@@ -72,6 +72,12 @@ class DepthNetwork(nn.Module, abc.ABC):
             ValueError: the size is no multiple of 32.
         """
 
+    def keep_finest(self) -> None:
+        """Drop what only the coarser levels need, for good; where there is nothing of that kind, nothing.
+
+        For inference, which reads the finest level alone; `forward` may then return fewer levels.
+        """
+
     def inverse_depths(self, activations: list[Tensor]) -> list[Tensor]:
         """Inverse depths in 1/m from a head's activations before the sigmoid."""
         with full_precision(activations[0]):

@@ -72,7 +72,7 @@ class DepthDecoder(nn.Module):
             if level > 0:
                 x = torch.cat([x, features[level - 1]], dim=1)
             x = self.merge[level](x)
-            if level < NUM_LEVELS:
+            if level < len(self.heads):
                 # bfloat16 activations would say depth in steps of over one per cent.
                 with full_precision(x):
                     outputs.insert(0, self.heads[level](at_least_float32(x)))
@@ -129,3 +129,7 @@ class DepthNet(DepthNetwork):
         """Inverse depth in 1/m at 1/1, 1/2, 1/4 and 1/8 of the size; see DepthNetwork."""
         check_size(image)
         return self.inverse_depths(self.decoder(self.encoder(image)))
+
+    def keep_finest(self) -> None:
+        """Drop the heads of the coarser levels; see DepthNetwork."""
+        self.decoder.heads = self.decoder.heads[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,18 +14,23 @@ from selfsup_depth.errors import CheckpointError
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.checkpoint_io import read_sealed
 from selfsup_depth.training.configuration import build
+from selfsup_depth.training.monodepth2_folder import is_monodepth2, read_monodepth2
+from selfsup_depth.training.safetensors_folder import is_safetensors, read_safetensors
 from selfsup_depth.training.sections import MODEL
+from selfsup_depth.training.stored_network import StoredNetwork, check_record
+
+logger = logging.getLogger(__name__)
 
 RECORD = "selfsup_depth"
-RECORD_KEYS = {"config", "versions", "scale", "size", "depth_range"}
 
 
 class LoadedCheckpoint(NamedTuple):
     """A trained module, ready to predict, and what is known about it.
 
     record: config, versions, scale {"kind": "metric" or "relative", "unit"}, size [height,
-        width] of training, depth_range [nearest, farthest] in the scale's unit.
-    path: the file it was read from.
+        width] of training, depth_range [nearest, farthest] in the scale's unit; where known, focal
+        (focal length over image width of the training views) and intrinsics (those learned).
+    path: the file or folder it was read from.
     """
 
     module: SelfSupervisedDepth
@@ -60,26 +66,43 @@ def find_checkpoint(path: Path) -> Path:
         if (path / "checkpoints" / name).is_file():
             return path / "checkpoints" / name
     missing = "no checkpoint" if path.is_dir() else "no such file or run"
-    raise CheckpointError(f"{missing}, in {path}; give a .ckpt file or the folder of a run")
+    raise CheckpointError(
+        f"{missing}, in {path}; give a .ckpt file, the folder of a run, or one that `export` wrote"
+    )
 
 
 def load_checkpoint(path: Path, trust: bool = False) -> LoadedCheckpoint:
-    """Read a checkpoint and build the module its record describes.
+    """Read a trained network and build the module its record describes.
 
     Args:
-        path: a .ckpt file or the folder of a run.
+        path: a .ckpt file, the folder of a run, or a folder of weights: with safetensors as `export`
+            writes it, or in Monodepth2's format.
         trust: also build classes from outside this package.
 
     Raises:
         CheckpointError: it cannot be read, is not of this project, or does not fit.
     """
+    stored = read_stored(path)
+    check_record(stored.record, stored.path)
+    config = without_weight_files(stored.record["config"]["model"])
+    module: SelfSupervisedDepth = build({"model": config}, {"model": MODEL}, trust)["model"]
+    load_weights(module, stored.weights, stored.path)
+    return LoadedCheckpoint(module.eval(), stored.record, stored.path)
+
+
+def read_stored(path: Path) -> StoredNetwork:
+    """What a path holds of a network, in any of the formats.
+
+    Raises:
+        CheckpointError: none of them, or it cannot be read.
+    """
+    if is_safetensors(path):
+        return read_safetensors(path)
+    if is_monodepth2(path):
+        return read_monodepth2(path)
     file = find_checkpoint(path)
     content = read_checkpoint(file)
-    record = content[RECORD]
-    config = without_weight_files(record["config"]["model"])
-    module: SelfSupervisedDepth = build({"model": config}, {"model": MODEL}, trust)["model"]
-    load_weights(module, content["state_dict"], file)
-    return LoadedCheckpoint(module.eval(), record, file)
+    return StoredNetwork(content[RECORD], content["state_dict"], file)
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:
@@ -89,21 +112,10 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
         CheckpointError: it cannot be read or is not of this project.
     """
     content = read_sealed(file)
-    if not (isinstance(content, dict) and is_record(content.get(RECORD)) and is_weights(content)):
+    if not isinstance(content, dict) or not is_weights(content):
         raise CheckpointError(f"not a checkpoint of selfsup-depth, in {file}; give one that `train` wrote")
+    check_record(content.get(RECORD), file, ("model", "data"))
     return dict(content)
-
-
-def is_record(record: Any) -> bool:
-    """Whether this is what `record_of` makes, as far as its readers rely on it."""
-    if not (isinstance(record, dict) and record.keys() >= RECORD_KEYS):
-        return False
-    config, scale, size = record["config"], record["scale"], record["size"]
-    sections = isinstance(config, dict) and all(
-        isinstance(config.get(key), dict) for key in ("model", "data")
-    )
-    sides = isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
-    return sections and sides and isinstance(scale, dict) and scale.get("kind") in ("metric", "relative")
 
 
 def is_weights(content: dict[str, Any]) -> bool:
@@ -130,6 +142,7 @@ def load_weights(module: SelfSupervisedDepth, weights: Mapping[str, Any], file: 
     """
     refuse_misfit(module, weights, file)
     module.load_state_dict(weights)
+    logger.info("%d of %d tensors, from %s", len(weights), len(module.state_dict()), file)
 
 
 def refuse_misfit(module: SelfSupervisedDepth, weights: Mapping[str, Any], file: Path) -> None:
@@ -139,7 +152,7 @@ def refuse_misfit(module: SelfSupervisedDepth, weights: Mapping[str, Any], file:
         CheckpointError: a tensor is missing, unexpected or of another shape.
     """
     wanted = module.state_dict()
-    fitting = [k for k, v in wanted.items() if k in weights and weights[k].shape == v.shape]
+    fitting = [k for k, v in wanted.items() if getattr(weights.get(k), "shape", None) == v.shape]
     wrong = sorted((wanted.keys() ^ weights.keys()) | (wanted.keys() - set(fitting)))
     if wrong:
         raise CheckpointError(

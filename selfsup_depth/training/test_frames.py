@@ -16,7 +16,7 @@ from selfsup_depth.data.examples import MeasuredExamples
 from selfsup_depth.data.kitti_raw import KittiRaw
 from selfsup_depth.data.recording import DepthSource
 from selfsup_depth.data.velodyne import VelodyneDepth
-from selfsup_depth.errors import DataError
+from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.evaluation.exhibits import ImageContext
 from selfsup_depth.evaluation.flip import predict_with_flip
@@ -57,7 +57,12 @@ def data_for(
     """
     height, width = record["size"]
     size = [("data.height", str(height)), ("data.width", str(width))]
-    base = None if files else {"data": record["config"]["data"]}
+    own = record["config"].get("data")
+    if not files and not own:
+        raise ConfigError(
+            "this network was exported without a word on its data; give --config conf/data/X.yaml"
+        )
+    base = None if files else {"data": own}
     layers = stack_layers(files, [*size, *flags], base)
     # The files of a training command can be given as they are; only their data is read here.
     values = {name: value for name, value in layers.values.items() if name == "data" or name not in SECTIONS}

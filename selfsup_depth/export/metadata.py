@@ -1,0 +1,82 @@
+"""What every exported file says about itself, so that its numbers can be read years later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+from selfsup_depth import __version__
+from selfsup_depth.training.checkpoint import LoadedCheckpoint
+
+NORMALISATION = "inside the network: give RGB from 0 to 1"
+UNSTATED_LICENCE = "unstated"
+
+
+class Metadata(NamedTuple):
+    """Facts of a trained network.
+
+    scale: "metric", or "relative" where depth is known up to one factor.
+    unit: of depth: "metre", or "unknown".
+    depth_range: nearest and farthest depth that it can say, in the unit.
+    height, width: of the images that it was trained on, and that an exported graph takes.
+    focal: focal length over image width of the training views; empty where the checkpoint does not say.
+    normalisation: what is to be done to an image first.
+    licence: of the weights, as whoever exported them says.
+    version: of selfsup-depth, at export.
+    config_sha256: of the training configuration, so that exports of one run can be told from others.
+    """
+
+    scale: str
+    unit: str
+    depth_range: list[float]
+    height: int
+    width: int
+    focal: list[float]
+    normalisation: str
+    licence: str
+    version: str
+    config_sha256: str
+
+    def as_text(self) -> dict[str, str]:
+        """Each fact as a text, for formats that hold nothing else."""
+        return {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in self._asdict().items()
+        }
+
+    def as_json(self) -> str:
+        """All facts as a JSON file's text."""
+        return json.dumps(self._asdict(), indent=2) + "\n"
+
+
+def metadata_of(loaded: LoadedCheckpoint, licence: str) -> Metadata:
+    """The facts of a loaded checkpoint."""
+    record = loaded.record
+    kind = record["scale"]["kind"]
+    height, width = record["size"]
+    return Metadata(
+        scale=kind,
+        unit=record["scale"]["unit"] if kind == "metric" else "unknown",
+        depth_range=[float(depth) for depth in record["depth_range"]],
+        height=height,
+        width=width,
+        focal=focal_of(record),
+        normalisation=NORMALISATION,
+        licence=licence,
+        version=__version__,
+        config_sha256=hash_of(record["config"]),
+    )
+
+
+def focal_of(record: dict[str, Any]) -> list[float]:
+    """Focal length over image width: as it was learned, else as the data had it; empty if unknown."""
+    if learned := record.get("intrinsics"):
+        return [float(learned["K"][0][0]) / float(learned["size"][1])]
+    return [float(record["focal"])] if "focal" in record else []
+
+
+def hash_of(config: dict[str, Any]) -> str:
+    """SHA-256 of a configuration, whatever the order of its keys."""
+    canonical = json.dumps(config, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()

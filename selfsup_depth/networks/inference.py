@@ -1,0 +1,73 @@
+"""A depth network as it is fastest to ask: batch normalisation folded, the finest level alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from selfsup_depth.geometry.inverse_depth import depth_from_inverse_depth
+from selfsup_depth.networks.base import DepthNetwork
+from selfsup_depth.networks.encoder import BasicBlock, Bottleneck, ResNetEncoder
+
+# In these each bnN is asked of what convN says and of nothing else; elsewhere a name promises nothing.
+PAIRED = (ResNetEncoder, BasicBlock, Bottleneck)
+
+
+class InferenceNetwork(nn.Module):
+    """Depth and inverse depth of images: one graph, whatever the training network was.
+
+    It says what the training network says, to rounding. It is a copy: training goes on undisturbed.
+
+    Args:
+        depth_net: trained; its running statistics of batch normalisation become part of the weights.
+        channels_last: lay out the weights as a CPU's convolutions and a GPU's tensor cores like them.
+    """
+
+    def __init__(self, depth_net: DepthNetwork, channels_last: bool = False) -> None:
+        super().__init__()
+        self.depth_net = copy.deepcopy(depth_net).eval().requires_grad_(False)
+        self.depth_net.keep_finest()
+        fold_batch_norms(self.depth_net)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        if channels_last:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Depth and inverse depth of the images' own pixels.
+
+        Args:
+            image: (B, 3, H, W) RGB in [0, 1].
+
+        Returns:
+            Depth (B, 1, H, W) in metres, or up to one factor, and inverse depth (B, 1, H, W).
+        """
+        finest: Tensor = self.depth_net(image.contiguous(memory_format=self.memory_format))[0]
+        inverse_depth = finest[:, :1]
+        return depth_from_inverse_depth(inverse_depth), inverse_depth
+
+
+def fold_batch_norms(network: nn.Module) -> None:
+    """Make every batch normalisation behind a convolution part of it, in place.
+
+    Networks that are not known stay as they are, but for what stands in line in an nn.Sequential.
+    """
+    for parent in list(network.modules()):
+        for conv_name, norm_name in pairs_in(parent):
+            conv, norm = parent.get_submodule(conv_name), parent.get_submodule(norm_name)
+            if type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d:
+                parent.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
+                parent.set_submodule(norm_name, nn.Identity())
+
+
+def pairs_in(parent: nn.Module) -> Iterator[tuple[str, str]]:
+    """Names of children of which the second is asked of what the first says, and of nothing else."""
+    names = [name for name, _ in parent.named_children()]
+    if type(parent) is nn.Sequential:
+        yield from pairwise(names)
+    elif type(parent) in PAIRED:
+        yield from ((name, f"bn{name[4:]}") for name in names if name.startswith("conv"))
