@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from selfsup_depth.errors import ConfigError
@@ -31,6 +32,11 @@ def refuse_unsafe_packages() -> None:
         )
 
 
-def missing_package(name: str) -> ConfigError:
-    """The refusal where a package of the `export` extra is needed and not there."""
-    return ConfigError(f"{name} is not installed; pip install 'selfsup-depth[export]'")
+def missing_package(name: str, together: Sequence[str] = ()) -> ConfigError:
+    """The refusal where a package that few need is needed and not there.
+
+    Args:
+        name: of the package.
+        together: all that the work at hand needs, to be installed at once.
+    """
+    return ConfigError(f"{name} is not installed; pip install {' '.join(together or [name])}")

@@ -60,16 +60,16 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_says_the_same(name, channels_last):
     torch.manual_seed(0)
-    trained = NETWORKS[name]().eval()
+    trained = NETWORKS[name]().double().eval()
     live_through(trained)
     before = copy.deepcopy(trained.state_dict())
-    images = torch.rand(2, 3, 64, 128)
+    images = torch.rand(2, 3, 64, 128, dtype=torch.float64)
     depth, inverse_depth = InferenceNetwork(trained, channels_last)(images)
     with torch.no_grad():
         expected = trained(images)[0][:, :1]
     assert expected.std() > 1e-4  # a constant would agree with everything
-    torch.testing.assert_close(inverse_depth, expected, rtol=1e-5, atol=0)
-    torch.testing.assert_close(depth, 1 / expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(inverse_depth, expected, rtol=1e-9, atol=0)
+    torch.testing.assert_close(depth, 1 / expected, rtol=1e-9, atol=0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in trained.state_dict().items())
 
 

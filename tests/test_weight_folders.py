@@ -198,7 +198,7 @@ def test_without_the_package_its_name_is_said(safe_folder, monkeypatch, capsys):
     Image.new("RGB", (64, 32)).save(safe_folder.parent / "a.png")
     where = [f"--input={safe_folder.parent / 'a.png'}", f"--output={safe_folder.parent / 'out'}"]
     assert main(["predict", f"--checkpoint={safe_folder}", *where]) == 2
-    assert "pip install 'selfsup-depth[export]'" in capsys.readouterr().err
+    assert "pip install safetensors" in capsys.readouterr().err
 
 
 def test_a_folder_without_data_is_not_evaluated_on_nothing(safe_folder, capsys):

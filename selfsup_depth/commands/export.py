@@ -7,7 +7,7 @@ from pathlib import Path
 from selfsup_depth.commands.output import make_folder
 from selfsup_depth.commands.parser import CommandParser
 
-FORMATS = ("onnx", "torch", "safetensors", "monodepth2")
+FORMATS = ("onnx", "pt2", "safetensors", "monodepth2")
 
 
 def run(arguments: list[str]) -> None:
@@ -44,7 +44,7 @@ def make_parser() -> CommandParser:
         prog="selfsup-depth export",
         description="Write a trained network for other programs.\n\n"
         "  onnx         one graph, image to depth and inverse depth, for onnxruntime and others\n"
-        "  torch        the same as torch.export's .pt2, for torch alone\n"
+        "  pt2          the same as torch.export's program, for torch alone\n"
         "  safetensors  a folder in the layout of the Hugging Face hub; load reads it back\n"
         "  monodepth2   a folder with the tensor names of Monodepth2; load reads it back\n",
     )
@@ -57,7 +57,7 @@ def make_parser() -> CommandParser:
         help="folder of a run, a .ckpt file, or a folder of weights",
     )
     add("--format", choices=FORMATS, required=True, help="what to write")
-    add("--output", type=Path, required=True, metavar="PATH", help="file (onnx, torch) or new folder")
+    add("--output", type=Path, required=True, metavar="PATH", help="file (onnx, pt2) or new folder")
     add("--licence", default="unstated", metavar="NAME", help="of the weights, noted in the export")
     add("--trust", action="store_true", help="import classes from outside the package, which runs their code")
     return parser

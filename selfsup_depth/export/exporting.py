@@ -63,7 +63,7 @@ def as_monodepth2(loaded: LoadedCheckpoint, metadata: Metadata) -> Exported:
 
 
 # By the name that --format takes.
-FILE_FORMATS: dict[str, Exporter] = {"onnx": as_onnx, "torch": as_program}
+FILE_FORMATS: dict[str, Exporter] = {"onnx": as_onnx, "pt2": as_program}
 FOLDER_FORMATS: dict[str, Exporter] = {"safetensors": as_safetensors, "monodepth2": as_monodepth2}
 FORMATS = {**FILE_FORMATS, **FOLDER_FORMATS}
 

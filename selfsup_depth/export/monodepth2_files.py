@@ -31,7 +31,7 @@ from selfsup_depth.training.monodepth2_names import (
 NUM_IMAGENET_CLASSES = 1000
 ENCODER_CHANNELS = 64
 
-FIX = "export it as safetensors, onnx or torch"
+FIX = "export it as safetensors, onnx or pt2"
 
 
 def monodepth2_files(loaded: LoadedCheckpoint, metadata: Metadata) -> dict[str, bytes]:

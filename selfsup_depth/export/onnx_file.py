@@ -49,7 +49,7 @@ def translated(graph: Graph, metadata: Metadata) -> bytes:
             )
     except Exception as error:
         reason = first_line(error)[:100]
-        raise ConfigError(f"no ONNX for this network ({reason}); --format torch may do") from error
+        raise ConfigError(f"no ONNX for this network ({reason}); --format pt2 may do") from error
     assert program is not None
     model = program.model_proto
     without_places(model.graph)
@@ -94,7 +94,7 @@ def require_packages() -> None:
         try:
             __import__(name)
         except ImportError:
-            raise missing_package(name) from None
+            raise missing_package(name, PACKAGES) from None
 
 
 @contextlib.contextmanager

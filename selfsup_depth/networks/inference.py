@@ -34,8 +34,10 @@ class InferenceNetwork(nn.Module):
         self.depth_net.keep_finest()
         fold_batch_norms(self.depth_net)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        if channels_last:
-            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # One by one: a 3-D convolution has no such layout.
+        for module in self.modules():
+            if channels_last and isinstance(module, nn.Conv2d):
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Depth and inverse depth of the images' own pixels.
