@@ -16,7 +16,7 @@ from selfsup_depth.training.configuration import build
 from selfsup_depth.training.sections import MODEL
 
 SIZE = (32, 64)
-FOCAL = 0.58
+CAMERA = {"K": [[58.0, 0.0, 49.5], [0.0, 58.0, 24.5], [0.0, 0.0, 1.0]], "size": [50, 100]}
 BATCH_NORM = {"class_path": "DepthNet", "width": 0.125, "min_depth": 1.0, "max_depth": 80.0}
 
 
@@ -35,7 +35,7 @@ def checkpoint(
         "scale": {"kind": "metric", "unit": "metre"},
         "size": list(SIZE),
         "depth_range": [module.depth_net.min_depth, module.depth_net.max_depth],
-        "focal": FOCAL,
+        "cameras": [CAMERA],
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     write_sealed({RECORD: record, "state_dict": module.state_dict()}, file)

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from selfsup_depth.commands import evaluate_compare, evaluate_depth, evaluate_odometry, losses, predict
+from selfsup_depth.commands import (
+    evaluate_compare,
+    evaluate_depth,
+    evaluate_odometry,
+    export,
+    losses,
+    predict,
+)
 from selfsup_depth.commands.ablate_arguments import parse_ablate_arguments
 from selfsup_depth.commands.parser import split_dotted
 from selfsup_depth.commands.train import parse_train_arguments
@@ -55,6 +62,8 @@ def check(arguments: list[str]) -> None:
         evaluate_odometry.make_parser().parse_args(arguments[2:])
     elif arguments[0] == "predict":
         predict.make_parser().parse_args(arguments[1:])
+    elif arguments[0] == "export":
+        export.make_parser().parse_args(arguments[1:])
 
 
 DOCUMENTED = [

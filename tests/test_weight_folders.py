@@ -174,16 +174,24 @@ def spoiled(folder, tmp_path, how):
     elif how == "no record":
         config.write_text("{}")
     else:
-        said["selfsup_depth"][how] = {"size": [32, "64"], "scale": {"kind": "feet"}, "config": {}}[how]
+        said["selfsup_depth"][how] = UNUSABLE[how]
         config.write_text(json.dumps(said))
     return copy
 
 
 DAMAGED = ["cut", "header", "pickle", "one less", "one more"]
-SAYS_NOTHING = ["no config", "not JSON", "deep JSON", "a list", "no record", "size", "scale", "config"]
+SAYS_NOTHING = ["no config", "not JSON", "deep JSON", "a list", "no record"]
+UNUSABLE = {
+    "size": [32, "64"],
+    "scale": {"kind": "feet"},
+    "config": {},
+    "depth_range": [3, 2],
+    "cameras": [{"K": [[1, 2], [3, 4]], "size": [2, 2]}],
+    "intrinsics": {"K": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "size": [2, 2]},
+}
 
 
-@pytest.mark.parametrize("how", [*DAMAGED, *SAYS_NOTHING])
+@pytest.mark.parametrize("how", [*DAMAGED, *SAYS_NOTHING, *UNUSABLE])
 def test_a_spoiled_folder_of_safetensors_is_refused(safe_folder, tmp_path, how):
     folder = spoiled(safe_folder, tmp_path, how)
     with pytest.raises(CheckpointError) as refusal:

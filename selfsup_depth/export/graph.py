@@ -84,8 +84,10 @@ def blamed(error: BaseException, network: nn.Module) -> tuple[str, str]:
 
 def without_places(program: ExportedProgram) -> ExportedProgram:
     """The program without the paths of the files it was traced from."""
-    for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)
+    # Parts that run in full precision under autocast are graphs of their own.
+    for part in program.graph_module.modules():
+        for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():
+            node.meta.pop("stack_trace", None)
     return program
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from selfsup_depth import __version__
 from selfsup_depth.training.checkpoint import LoadedCheckpoint
+from selfsup_depth.training.training_camera import recorded_cameras
 
 NORMALISATION = "inside the network: give RGB from 0 to 1"
 UNSTATED_LICENCE = "unstated"
@@ -20,7 +21,8 @@ class Metadata(NamedTuple):
     unit: of depth: "metre", or "unknown".
     depth_range: nearest and farthest depth that it can say, in the unit.
     height, width: of the images that it was trained on, and that an exported graph takes.
-    focal: focal length over image width of the training views; empty where the checkpoint does not say.
+    focal: focal length over image width of the training views, as learned or else as the data said;
+        empty where it is not known, or where there were several kinds of cameras.
     normalisation: what is to be done to an image first.
     licence: of the weights, as whoever exported them says.
     version: of selfsup-depth, at export.
@@ -55,25 +57,19 @@ def metadata_of(loaded: LoadedCheckpoint, licence: str) -> Metadata:
     record = loaded.record
     kind = record["scale"]["kind"]
     height, width = record["size"]
+    cameras = recorded_cameras(record, loaded.path)
     return Metadata(
         scale=kind,
         unit=record["scale"]["unit"] if kind == "metric" else "unknown",
         depth_range=[float(depth) for depth in record["depth_range"]],
         height=height,
         width=width,
-        focal=focal_of(record),
+        focal=[float(camera.K[0, 0]) / camera.size[1] for camera in cameras if camera.size],
         normalisation=NORMALISATION,
         licence=licence,
         version=__version__,
         config_sha256=hash_of(record["config"]),
     )
-
-
-def focal_of(record: dict[str, Any]) -> list[float]:
-    """Focal length over image width: as it was learned, else as the data had it; empty if unknown."""
-    if learned := record.get("intrinsics"):
-        return [float(learned["K"][0][0]) / float(learned["size"][1])]
-    return [float(record["focal"])] if "focal" in record else []
 
 
 def hash_of(config: dict[str, Any]) -> str:

@@ -28,8 +28,8 @@ class LoadedCheckpoint(NamedTuple):
     """A trained module, ready to predict, and what is known about it.
 
     record: config, versions, scale {"kind": "metric" or "relative", "unit"}, size [height,
-        width] of training, depth_range [nearest, farthest] in the scale's unit; where known, focal
-        (focal length over image width of the training views) and intrinsics (those learned).
+        width] of training, depth_range [nearest, farthest] in the scale's unit; where known,
+        cameras (of the training images) and intrinsics (those learned).
     path: the file or folder it was read from.
     """
 

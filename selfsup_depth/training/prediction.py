@@ -156,7 +156,8 @@ def load(path: str | Path, device: str = "auto", trust: bool = False, flip: bool
     """Load a trained network for prediction.
 
     Args:
-        path: a run directory (its best checkpoint, else its last) or a checkpoint file.
+        path: a run directory (its best checkpoint, else its last), a checkpoint file, or a folder of
+            weights: with safetensors as `export` writes it, or in Monodepth2's format.
         device: "auto" takes a GPU if there is one.
         trust: build classes from outside this package that the checkpoint names.
         flip: predict for the mirrored image, too, and join both; twice the work.

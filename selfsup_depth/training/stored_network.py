@@ -41,14 +41,37 @@ def check_record(record: Any, file: Path, sections: tuple[str, ...] = ("model",)
     if not isinstance(record, dict) or not record.keys() >= RECORD_KEYS:
         raise CheckpointError(f"not a checkpoint of selfsup-depth, in {file}; give one that `train` wrote")
     config, scale, size, depths = (record[key] for key in ("config", "scale", "size", "depth_range"))
+    cameras, learned = record.get("cameras", []), record.get("intrinsics")
     wrong = {
         "config": not (isinstance(config, dict) and all(isinstance(config.get(s), dict) for s in sections)),
         "scale": not (isinstance(scale, dict) and scale.get("kind") in KINDS_OF_SCALE),
-        "size": not (is_pair(size, int) and min(size) > 0),
+        "size": not is_size(size),
         "depth_range": not (is_pair(depths, int | float) and 0 < depths[0] < depths[1] < math.inf),
+        "cameras": not (isinstance(cameras, list) and all(is_camera(one, "") for one in cameras)),
+        "intrinsics": bool(learned) and not (is_camera(learned, "") and is_camera(learned, "_stored")),
     }
     for key in [key for key, is_wrong in wrong.items() if is_wrong]:
         raise CheckpointError(f"its record says nothing usable of {key}, in {file}; use a whole copy")
+
+
+def is_camera(value: Any, suffix: str) -> bool:
+    """Whether this table has K, three rows of three finite numbers with focal lengths, and a size."""
+    if not isinstance(value, dict):
+        return False
+    K, size = value.get("K" + suffix), value.get("size" + suffix)
+    rows = K if isinstance(K, list) and len(K) == 3 else []
+    return (
+        bool(rows)
+        and all(isinstance(row, list) and len(row) == 3 for row in rows)
+        and all(isinstance(x, int | float) and math.isfinite(x) for row in rows for x in row)
+        and min(rows[0][0], rows[1][1]) > 0
+        and is_size(size)
+    )
+
+
+def is_size(value: Any) -> bool:
+    """Whether this is a height and a width."""
+    return is_pair(value, int) and min(value) > 0
 
 
 def is_pair(value: Any, kind: Any) -> bool:
