@@ -133,6 +133,7 @@ class DepthDataModule(LightningDataModule):
             where = self.layout, self.root, self.split, self.hold_out, self.sides
             unusable = self.on_missing, self.on_bad_data, self.follow_symlinks
             self._parts = read_parts(*where, *unusable, self.fov)
+            self._note_bad(self._parts.bad)
         if stage == "fit" and self._training is None:
             self._training = self._training_examples(self._parts)
         part: Part = "test" if stage == "test" else "val"
@@ -203,5 +204,8 @@ class DepthDataModule(LightningDataModule):
 
     def _say(self, name: str, selection: Selection) -> None:
         log.info("%s: %s", name, selection.summary())
-        bad = {reason.replace(f"{self.root}/", "") for reason in selection.bad}  # as data can move
+        self._note_bad(selection.bad)
+
+    def _note_bad(self, reasons: Sequence[str]) -> None:
+        bad = {reason.replace(f"{self.root}/", "") for reason in reasons}  # as data can move
         self.bad_data = sorted(bad | {*self.bad_data})

@@ -37,6 +37,13 @@ class Layout(abc.ABC):
                 pose or time file cannot be used.
         """
 
+    def usable_recordings(self, root: Path) -> tuple[list[Recording], list[str]]:
+        """As `recordings`, and for each that is left out because its own file is bad, why.
+
+        Only where a recording is one file can it be bad as a whole; else its images are looked at.
+        """
+        return self.recordings(root), []
+
 
 def check_root(root: Path, is_root: Callable[[Path], bool], expected: str) -> None:
     """Refuse a root that is missing or another level of the layout than the one expected.

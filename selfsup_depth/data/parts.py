@@ -11,7 +11,7 @@ from typing import Literal
 from selfsup_depth.data.intrinsics import with_intrinsics
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.recording import Recording
-from selfsup_depth.data.screening import OnBadData, Screening
+from selfsup_depth.data.screening import OnBadData, Screening, refuse_too_many
 from selfsup_depth.data.selection import Needs, Selection, check_rigs, hold_out, select_all, select_listed
 from selfsup_depth.data.splits import PARTS, Part, read_split, split_file
 from selfsup_depth.errors import ConfigError, DataError
@@ -31,6 +31,7 @@ class Parts:
         sides: cameras whose images are targets, None = as listed, or the left one.
         on_missing: whether a listed frame that is not there is refused or skipped.
         screening: what is done about files that are there and cannot be used.
+        bad: why recordings are left out as a whole.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class Parts:
     sides: Sequence[str] | None
     on_missing: Literal["refuse", "skip"]
     screening: Screening
+    bad: Sequence[str] = ()
 
     def training(self, needs: Needs) -> Selection:
         """Targets to train on, each with all its sources.
@@ -110,8 +112,14 @@ def read_parts(
     """Read a data set's recordings; see `Parts`, `Screening` and `with_intrinsics` for the arguments."""
     root = data_root(layout, root)
     screening = Screening(root, on_bad_data, follow_symlinks)
-    recordings = with_intrinsics(layout.recordings(root), fov, root)
-    return Parts(root, recordings, split, hold_out, sides, on_missing, screening)
+    skip = on_bad_data == "skip"
+    found, bad = layout.usable_recordings(root) if skip else (layout.recordings(root), [])
+    refuse_too_many(bad, len(found) + len(bad), "recordings")
+    if bad:
+        num_wanted = len(found) + len(bad)
+        log.info("%d of %d recordings are bad and left out, the first because %s", len(bad), num_wanted, bad[0])
+    recordings = with_intrinsics(found, fov, root)
+    return Parts(root, recordings, split, hold_out, sides, on_missing, screening, bad)
 
 
 def data_root(layout: Layout, root: Path | None) -> Path:

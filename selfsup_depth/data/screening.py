@@ -111,18 +111,19 @@ def _real(folder: Path) -> Path:
     return Path(os.path.realpath(folder))
 
 
-def refuse_too_many(bad: Sequence[str], num_wanted: int) -> None:
+def refuse_too_many(bad: Sequence[str], num_wanted: int, what: str = "examples") -> None:
     """Refuse data of which too much is left out.
 
     Args:
         bad: why each example is left out.
-        num_wanted: how many examples were asked for.
+        num_wanted: how many were asked for.
+        what: they are.
 
     Raises:
         DataError: naming the first.
     """
     if len(bad) > MAX_BAD_SHARE * num_wanted:
-        share = f"{len(bad)} of {num_wanted} examples are bad, more than {MAX_BAD_SHARE:.0%}"
+        share = f"{len(bad)} of {num_wanted} {what} are bad, more than {MAX_BAD_SHARE:.0%}"
         raise DataError(f"{share}, the first because {bad[0].rpartition('; ')[0]}; restore the data")
 
 

@@ -30,12 +30,22 @@ class VideoFile(Layout):
     """
 
     def prepare(self, root: Path) -> None:
-        """Decode every video once, unless that was done before."""
-        self.recordings(root)
+        """Decode every video once, unless that was done before; bad ones are refused later."""
+        self.usable_recordings(root)
 
     def recordings(self, root: Path) -> list[Recording]:
         """Every video under `root`."""
         return [_recording(path, root) for path in videos_under(root)]
+
+    def usable_recordings(self, root: Path) -> tuple[list[Recording], list[str]]:
+        """Every video under `root` that is whole, and what is wrong with each other one."""
+        recordings, bad = [], []
+        for path in videos_under(root):
+            try:
+                recordings.append(_recording(path, root))
+            except DataError as error:
+                bad.append(str(error))
+        return recordings, bad
 
 
 def videos_under(root: Path) -> list[Path]:

@@ -6,6 +6,7 @@ Knows the command, files and exit codes, nothing of the program.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def run_all(cases: Sequence[Case], place: Path, command: str) -> int:
         done = subprocess.run(
             [*prefix, command, *arguments],
             cwd=folder,
+            env=os.environ | {"XDG_CACHE_HOME": str(place / "cache")},
             capture_output=True,
             text=True,
             timeout=LONGEST_SECONDS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from faults import data_cases, other_cases
+from faults import data_cases, other_cases, video_cases
 from faults.workshop import Case
 
 
@@ -12,4 +12,13 @@ def _number(case: Case) -> tuple[int, str]:
     return int(re.match(r"\d+", case.number)[0]), case.number
 
 
-CASES: list[Case] = sorted([*data_cases.CASES, *data_cases.SKIPPED, *other_cases.CASES], key=_number)
+CASES: list[Case] = sorted(
+    [
+        *data_cases.CASES,
+        *data_cases.SKIPPED,
+        *video_cases.CASES,
+        *video_cases.SKIPPED,
+        *other_cases.CASES,
+    ],
+    key=_number,
+)
