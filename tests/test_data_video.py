@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from pathlib import Path
 
 import av
@@ -313,6 +314,24 @@ def test_damage_anywhere_is_refused_or_harmless(tmp_path, seed):
                 frame.image.read()
         except DataError as error:
             assert str(path) in str(error)  # noqa: PT017 (either is right)
+
+
+def test_of_many_videos_a_bad_one_is_left_out_if_asked_for(tmp_path, caplog):
+    whole = write_video(tmp_path / "video_000.mp4", moving_pattern(3))
+    for number in range(1, 100):
+        shutil.copy(whole, tmp_path / f"video_{number:03d}.mp4")
+    cut(write_video(tmp_path / "bad.mp4", moving_pattern(3)), 0.5)
+    with pytest.raises(DataError, match=r"bad\.mp4"):
+        data(tmp_path, fov=80.0)
+    caplog.set_level("INFO")
+    module = data(tmp_path, fov=80.0, on_bad_data="skip")
+    assert len(module.train_dataloader().dataset) == 100
+    (reason,) = module.bad_data
+    assert "in bad.mp4;" in reason
+    assert "1 of 101 recordings are bad and left out, the first because video cannot be read" in caplog.text
+    whole.write_bytes(b"")
+    with pytest.raises(DataError, match=r"2 of 101 recordings are bad, more than 1%.*bad\.mp4"):
+        data(tmp_path, fov=80.0, on_bad_data="skip")
 
 
 # --- intrinsics

@@ -11,9 +11,8 @@ from faults.workshop import Outcome, Workshop, faults_of, train_once
 from selfsup_depth.cli import main
 
 # What trains for several steps, looks at hundreds of files or needs another user is for `make faults`.
-QUICK = [
-    case for case in CASES if not (case.number[-1] == "s" or case.number in ("21", "10", "11", "42w", "31"))
-]
+SLOW = ("21", "10", "11", "42w", "31", "45t")
+QUICK = [case for case in CASES if case.number[-1] != "s" and case.number not in SLOW]
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +35,13 @@ def run_here(arguments, folder):
 def test_enough_faults_are_tried_and_each_has_a_row():
     assert len({case.number for case in QUICK}) >= 30
     numbers = {case.number for case in CASES}
-    assert {str(number) for number in range(1, 65)} - numbers <= {"45", "46", "47", "48"}
+    assert {str(number) for number in range(1, 65)} <= numbers
     assert len(numbers) == len(CASES)
 
 
 @pytest.mark.parametrize("case", QUICK, ids=lambda case: f"{case.number} {case.fault}")
-def test_a_fault_is_answered_in_one_line_with_its_exit_code(case, tmp_path, capfd, request):
+def test_a_fault_is_answered_in_one_line_with_its_exit_code(case, tmp_path, capfd, request, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     shop = Workshop(tmp_path, run_here, lambda: request.getfixturevalue("trained_run"))
     arguments = case.make(shop)
     capfd.readouterr()

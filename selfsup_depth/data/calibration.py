@@ -88,11 +88,7 @@ class CalibrationFile:
             DataError: the key is missing, or its two numbers are no size.
         """
         width, height = self.array(key, 2).tolist()
-        if not all(side.is_integer() and 0 < side <= MAX_SIDE for side in (width, height)):
-            raise DataError(
-                f"{width:g} x {height:g} is no image size, in {self.where(key)}; restore the file"
-            )
-        return int(height), int(width)
+        return image_size(width, height, self.where(key))
 
 
 def read_calibration(path: Path) -> CalibrationFile:
@@ -114,6 +110,17 @@ def read_calibration(path: Path) -> CalibrationFile:
         if key not in _WORDS:
             values[key] = parse_numbers(text, where)
     return CalibrationFile(path, values, lines)
+
+
+def image_size(width: float, height: float, where: str) -> tuple[int, int]:
+    """Height and width of images as whole numbers.
+
+    Raises:
+        DataError: they are none, or no camera has such.
+    """
+    if not all(float(side).is_integer() and 0 < side <= MAX_SIDE for side in (width, height)):
+        raise DataError(f"{width:g} x {height:g} is no image size, in {where}; restore the file")
+    return int(height), int(width)
 
 
 def check_intrinsics(K: Matrix, where: str) -> None:

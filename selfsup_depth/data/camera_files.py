@@ -12,7 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from selfsup_depth.data.calibration import check_intrinsics, check_principal_point, read_calibration
+from selfsup_depth.data.calibration import (
+    check_intrinsics,
+    check_principal_point,
+    image_size,
+    read_calibration,
+)
 from selfsup_depth.data.intrinsics import UNKNOWN_INTRINSICS
 from selfsup_depth.data.recording import Matrix
 from selfsup_depth.data.text_files import parse_numbers, read_lines
@@ -119,7 +124,7 @@ def _read_camera_yaml(path: Path) -> StatedCamera:
     fx = stated.get("fx", stated.get("focal"))
     if fx is None or ("focal" in stated and "fx" in stated):
         raise DataError(f"no fx, or focal beside it, in {path}; write fx and fy, or focal for both")
-    width, height = int(stated["width"]), int(stated["height"])
+    height, width = image_size(stated["width"], stated["height"], file.where("width"))
     cx, cy = stated.get("cx", (width - 1) / 2), stated.get("cy", (height - 1) / 2)
     K = np.array([[fx, 0, cx], [0, stated.get("fy", fx), cy], [0, 0, 1]])
     return StatedCamera(K, (height, width), str(path))
@@ -133,8 +138,7 @@ def _read_kitti(path: Path) -> StatedCamera:
     size_key = key.replace("P_rect", "S_rect")
     if size_key == key or size_key not in file.values:
         return StatedCamera(K, None, file.where(key))
-    width, height = file.array(size_key, 2).astype(int).tolist()
-    return StatedCamera(K, (height, width), file.where(key))
+    return StatedCamera(K, file.size(size_key), file.where(key))
 
 
 def _read_colmap(path: Path) -> StatedCamera:
@@ -150,7 +154,7 @@ def _read_colmap(path: Path) -> StatedCamera:
     num_focals = _COLMAP_MODELS[words[1]]
     width, height, *focals, cx, cy = parse_numbers(" ".join(words[2:]), where, count=4 + num_focals)
     K = np.array([[focals[0], 0, cx - 0.5], [0, focals[-1], cy - 0.5], [0, 0, 1]])
-    return StatedCamera(K, (int(height), int(width)), where)
+    return StatedCamera(K, image_size(width, height, where), where)
 
 
 _READERS = {

@@ -22,6 +22,7 @@ from selfsup_depth.data.depth_files import DepthPng, annotated_folders
 from selfsup_depth.data.images import ImageFile, first_size
 from selfsup_depth.data.layout import Layout, check_root, numbered_files
 from selfsup_depth.data.recording import Camera, DepthSource, Frame, Matrix, Recording
+from selfsup_depth.data.speed_log import MAX_SPEED
 from selfsup_depth.data.text_files import parse_numbers, read_lines
 from selfsup_depth.data.timestamps import read_timestamps
 from selfsup_depth.data.velodyne import DepthOfPoint, VelodyneDepth
@@ -205,6 +206,9 @@ def _read_oxts(path: Path) -> pykitti.utils.OxtsPacket:
     where = f"{path}:{number}"
     fields = pykitti.utils.OxtsPacket._fields
     packet = pykitti.utils.OxtsPacket(*parse_numbers(line, where, count=len(fields), finite=False))
-    if abs(packet.lat) >= 90:
-        raise DataError(f"latitude {packet.lat:g} is no place on a road, in {where}; restore the file")
+    if abs(packet.lat) >= 90 or abs(packet.lon) > 360 or abs(packet.alt) > MAX_METRES:
+        place = f"latitude {packet.lat:g}, longitude {packet.lon:g}, altitude {packet.alt:g} m"
+        raise DataError(f"{place} is no place on a road, in {where}; restore the file")
+    if any(abs(speed) > MAX_SPEED for speed in (packet.vf, packet.vl, packet.vu)):
+        raise DataError(f"speed of more than {MAX_SPEED:g} m/s, in {where}; restore the file")
     return packet

@@ -117,7 +117,9 @@ def read_parts(
     refuse_too_many(bad, len(found) + len(bad), "recordings")
     if bad:
         num_wanted = len(found) + len(bad)
-        log.info("%d of %d recordings are bad and left out, the first because %s", len(bad), num_wanted, bad[0])
+        log.info(
+            "%d of %d recordings are bad and left out, the first because %s", len(bad), num_wanted, bad[0]
+        )
     recordings = with_intrinsics(found, fov, root)
     return Parts(root, recordings, split, hold_out, sides, on_missing, screening, bad)
 

@@ -14,6 +14,9 @@ from selfsup_depth.errors import DataError
 # Between samples that are further apart than this the speed is not known.
 MAX_GAP_SECONDS = 2.5
 
+# Metres per second: more than any vehicle, and far from what would overflow.
+MAX_SPEED = 1e4
+
 _HEADER = "seconds,speed"
 
 
@@ -53,7 +56,7 @@ def read_speed_csv(path: Path) -> SpeedLog:
 
     Raises:
         DataError: a line is not two numbers, a time is not later than the one before, a speed is
-            negative, or there are fewer than two lines.
+            negative or absurd, or there are fewer than two lines.
     """
     rows: list[list[float]] = []
     for number, line in read_lines(path, "speed file"):
@@ -65,6 +68,8 @@ def read_speed_csv(path: Path) -> SpeedLog:
             raise DataError(f"time is not later than the one before, in {where}; restore the order")
         if speed < 0:
             raise DataError(f"speed {speed:g} is negative, in {where}; write metres per second without sign")
+        if speed > MAX_SPEED:
+            raise DataError(f"speed {speed:g} m/s is that of no vehicle, in {where}; correct the file")
         rows.append([seconds, speed])
     if len(rows) < 2:
         raise DataError(f"{len(rows)} speeds, not two or more, in {path}; write lines such as 0.1,13.9")

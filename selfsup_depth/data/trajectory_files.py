@@ -20,6 +20,9 @@ TUM_NUMBERS = 8
 # How far a stored rotation may be from one: files carry six digits and more.
 ROTATION_TOLERANCE = 1e-3
 
+# Metres: beyond the earth, and far from what would overflow.
+MAX_POSITION = 1e9
+
 
 def read_trajectory(path: Path) -> Trajectory:
     """Read a trajectory; the number of words in its first line says which format it has.
@@ -79,11 +82,12 @@ def rigid_motion(numbers: list[float], where: str) -> Matrix:
     T = np.eye(4)
     T[:3] = np.reshape(numbers, (3, 4))
     check_rotation(T[:3, :3], where)
+    _check_position(T[:3, 3], where)
     return T
 
 
 def _pose_of_quaternion(numbers: list[float], where: str) -> Matrix:
-    """Raises: DataError: the quaternion is not of length 1."""
+    """Raises: DataError: the quaternion is not of length 1, or the place is nowhere."""
     x, y, z, w = numbers[3:]
     length = math.hypot(*numbers[3:])
     if abs(length - 1) > ROTATION_TOLERANCE:
@@ -96,7 +100,13 @@ def _pose_of_quaternion(numbers: list[float], where: str) -> Matrix:
         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
     ]
     T[:3, 3] = numbers[:3]
+    _check_position(T[:3, 3], where)
     return T
+
+
+def _check_position(position: Matrix, where: str) -> None:
+    if not (np.abs(position) < MAX_POSITION).all():
+        raise DataError(f"a place farther than {MAX_POSITION:g} m away, in {where}; restore the file")
 
 
 def _quaternion(R: Matrix) -> list[float]:

@@ -15,16 +15,37 @@ import sys
 import tempfile
 import time
 import warnings
-from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from faults.mutation import mutated
-from faults.parsers import PARSERS, Parser
+from faults.parser import Parser
+from faults.parsers import PARSERS
 
 from selfsup_depth.errors import CheckpointError, ConfigError, DataError
 
 LONGEST_SECONDS = 1.0
 SHOWN_FAILURES = 5
+
+
+@dataclass
+class Tally:
+    """What became of the inputs of one reader, and the longest time that one took to compute."""
+
+    accepted: int = 0
+    refused: int = 0
+    failed: int = 0
+    slow: int = 0
+    longest: float = 0.0
+
+    @property
+    def inputs(self) -> int:
+        return self.accepted + self.refused + self.failed
+
+    def row(self, name: str) -> str:
+        """A line of the table."""
+        cells = f"{self.inputs:>9,} {self.accepted:>9,} {self.refused:>9,} {self.failed:>6} {self.slow:>5}"
+        return f"{name:<24} {cells} {1000 * self.longest:>9.1f} ms"
 
 
 def main() -> int:
@@ -36,20 +57,21 @@ def main() -> int:
     given = options.parse_args()
     logging.disable()
     warnings.simplefilter("ignore")
-    total: Counter[str] = Counter()
-    print(f"{'reader':<24} {'inputs':>8} {'accepted':>8} {'refused':>8} {'failed':>6} {'> 1 s':>5}")
+    tallies: dict[str, Tally] = {}
+    headings = f"{'inputs':>9} {'accepted':>9} {'refused':>9} {'failed':>6} {'> 1 s':>5}"
+    print(f"{'reader':<24} {headings} {'longest':>12}")
     for name in given.only:
-        count = fuzz(PARSERS[name], max(1, round(given.n * PARSERS[name].share)), given.seed)
-        total += count
-        cells = f"{count['accepted']:>8} {count['refused']:>8} {count['failed']:>6} {count['slow']:>5}"
-        print(f"{name:<24} {count['inputs']:>8} {cells}", flush=True)
+        tallies[name] = fuzz(PARSERS[name], max(1, round(given.n * PARSERS[name].share)), given.seed)
+        print(tallies[name].row(name), flush=True)
+    text = sum(tally.inputs for name, tally in tallies.items() if PARSERS[name].is_text)
+    print(f"{text:,} inputs for readers of text; ", end="")
     print(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-    return int(total["failed"] + total["slow"] > 0)
+    return int(any(tally.failed or tally.slow for tally in tallies.values()))
 
 
-def fuzz(parser: Parser, num_inputs: int, seed: int) -> Counter[str]:
+def fuzz(parser: Parser, num_inputs: int, seed: int) -> Tally:
     """Read damaged inputs, each a function of the seed and its number."""
-    count: Counter[str] = Counter()
+    tally = Tally()
     whole = parser.seed()
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory) as folder:
@@ -58,10 +80,12 @@ def fuzz(parser: Parser, num_inputs: int, seed: int) -> Counter[str]:
             data = mutated(whole, random.Random(seed * 10**9 + number))
             path.write_bytes(data)
             began = time.process_time()
-            count[outcome(parser, path, data, count["failed"] < SHOWN_FAILURES)] += 1
-            count["slow"] += time.process_time() - began > LONGEST_SECONDS
-    count["inputs"] = num_inputs
-    return count
+            found = outcome(parser, path, data, tally.failed < SHOWN_FAILURES)
+            seconds = time.process_time() - began
+            setattr(tally, found, getattr(tally, found) + 1)
+            tally.slow += seconds > LONGEST_SECONDS
+            tally.longest = max(tally.longest, seconds)
+    return tally
 
 
 def outcome(parser: Parser, path: Path, data: bytes, shown: bool) -> str:

@@ -10,6 +10,7 @@ TOKENS = [
     b"\xff\xfe", b"..", b"/", b"../../etc", b"::", b"\r", b"\n", b"\t", b"\x0c", b"\x85", "\u2028".encode(),
     "\u00a0".encode(), b"9" * 5000, b"1" * 400 + b"e5", b"!!python/name:os.system", b"&a [*a]", b"{",
     b"[" * 300, b"? ", b"-", b": ", b"|",
+    b",", b'"', b"null", b"true", b"{}", b"[]", b"#", b"NaN", b"Infinity", b"1e400",
     b"\x7f\xff\xff\xff", b"\xff" * 8, b"\0" * 8, b"IHDR", b"IDAT", b"eXIf", b"zTXt",
 ]  # fmt: skip
 

@@ -6,11 +6,12 @@ import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import data_trees as trees
 import numpy as np
 import torch
+from faults import own_parsers
+from faults.parser import Parser, finite
 from faults.workshop import SEAL, TINY
 from PIL import Image
 
@@ -24,25 +25,6 @@ from selfsup_depth.data.velodyne import project_velodyne, read_scan
 from selfsup_depth.training.checkpoint import read_checkpoint
 from selfsup_depth.training.stored_maps import read_depth
 from selfsup_depth.training.yaml_file import read_yaml
-
-
-class Parser(NamedTuple):
-    """A reader under test.
-
-    seed: a file that it accepts.
-    read: reads a path and asserts what must hold of the result.
-    suffix: of the file's name.
-    share: of the inputs asked for; what decodes or unpacks is slower.
-    """
-
-    seed: Callable[[], bytes]
-    read: Callable[[Path], None]
-    suffix: str = ".txt"
-    share: float = 1.0
-
-
-def finite(*values: object) -> None:
-    assert all(np.isfinite(np.asarray(value)).all() for value in values)
 
 
 def split(path: Path) -> None:
@@ -180,4 +162,5 @@ PARSERS = {
     "YAML config": Parser(TINY.encode, config, ".yaml", 0.1),
     "checkpoint, sealed anew": Parser(checkpoint_bytes, sealed_anew, ".ckpt", 0.1),
     "checkpoint container": Parser(sealed_bytes, container, ".ckpt", 0.1),
+    **own_parsers.PARSERS,
 }  # fmt: skip
