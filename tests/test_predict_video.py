@@ -9,6 +9,8 @@ from known_network import expected, predict
 from PIL import Image
 from videos import SIZE, moving_pattern, write_video
 
+from selfsup_depth.training import predicting
+
 HEIGHT, WIDTH = SIZE
 TIMES = [0, 100, 200, 450, 500]
 
@@ -62,12 +64,15 @@ def test_a_damaged_video_is_named_and_leaves_nothing_half_written(checkpoint, tm
 
 
 def test_an_interrupted_video_leaves_no_part_of_it(checkpoint, tmp_path, monkeypatch):
-    from selfsup_depth.training import predicting
+    whole, calls = predicting.side_by_side, []
 
-    def stop(*_):
-        raise KeyboardInterrupt
+    def stop(*given):
+        calls.append(1)
+        if len(calls) == 50:  # what the encoder holds back has reached the file
+            raise KeyboardInterrupt
+        return whole(*given)
 
-    write_video(tmp_path / "a.mp4", moving_pattern(3))
+    write_video(tmp_path / "a.mp4", moving_pattern(60))
     monkeypatch.setattr(predicting, "side_by_side", stop)
     given = [*checkpoint("metric"), "--input", tmp_path / "a.mp4", "--output", tmp_path / "out"]
     assert predict(*given) == 130
