@@ -9,7 +9,7 @@ from known_network import expected, predict
 from PIL import Image
 from videos import SIZE, moving_pattern, write_video
 
-from selfsup_depth.training import predicting
+from selfsup_depth.training import predicting_video
 
 HEIGHT, WIDTH = SIZE
 TIMES = [0, 100, 200, 450, 500]
@@ -64,7 +64,7 @@ def test_a_damaged_video_is_named_and_leaves_nothing_half_written(checkpoint, tm
 
 
 def test_an_interrupted_video_leaves_no_part_of_it(checkpoint, tmp_path, monkeypatch):
-    whole, calls = predicting.side_by_side, []
+    whole, calls = predicting_video.side_by_side, []
 
     def stop(*given):
         calls.append(1)
@@ -73,7 +73,7 @@ def test_an_interrupted_video_leaves_no_part_of_it(checkpoint, tmp_path, monkeyp
         return whole(*given)
 
     write_video(tmp_path / "a.mp4", moving_pattern(60))
-    monkeypatch.setattr(predicting, "side_by_side", stop)
+    monkeypatch.setattr(predicting_video, "side_by_side", stop)
     given = [*checkpoint("metric"), "--input", tmp_path / "a.mp4", "--output", tmp_path / "out"]
     assert predict(*given) == 130
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a"}

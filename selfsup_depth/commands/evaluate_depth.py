@@ -137,7 +137,7 @@ def of_checkpoint(
 ) -> tuple[DepthEvaluation, dict[str, Any]]:
     """Errors of a network on the test frames of data, and what a result file says about both."""
     from selfsup_depth.training.checkpoint import load_checkpoint
-    from selfsup_depth.training.prediction import device_named
+    from selfsup_depth.training.devices import device_named
     from selfsup_depth.training.test_frames import data_for, evaluate_on_data
 
     device = device_named(given.device)

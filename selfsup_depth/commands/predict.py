@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +38,8 @@ def run(arguments: list[str]) -> None:
     wanted = Wanted(given.npy, given.ply, given.max_depth)
     stems = stems_of_outputs(inputs, given.output, wanted)
     make_folder(given.output, "--output")
+    from selfsup_depth.commands.predict_work import predict_inputs
+
     num_bad = predict_inputs(prepare(given, wanted), inputs, stems)
     kind = "images and videos" if any(map(is_video, inputs)) else "images"
     print(f"{len(inputs) - num_bad} of {len(inputs)} {kind} predicted, in {given.output}")
@@ -75,6 +74,12 @@ def make_parser() -> CommandParser:
     add("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
     add("--npy", action="store_true", help="write depth as float32 arrays, too (NAME.npy)")
     add("--ply", action="store_true", help="write a coloured point cloud, too (NAME.ply)")
+    add(
+        "--poses",
+        action="store_true",
+        help="write the camera's path, too, in KITTI's and TUM's formats: of the images of each folder, in "
+        "order, and of each video",
+    )
     add("--max-depth", type=float, metavar="METRES", help="leave out of the cloud what is farther")
     add(
         "--K",
@@ -136,6 +141,7 @@ def prepare(given: Any, wanted: Wanted) -> Job:
         DataError: the file of --K cannot be used.
     """
     from selfsup_depth.commands.predict_camera import cameras_for
+    from selfsup_depth.training.camera_path import CameraPath
     from selfsup_depth.training.compilation import compile_predictor
     from selfsup_depth.training.predicting import Job
     from selfsup_depth.training.prediction import load  # seconds, and not needed to refuse arguments
@@ -155,28 +161,6 @@ def prepare(given: Any, wanted: Wanted) -> Job:
     reason = compile_predictor(predictor, given.batch_size) if given.compile else ""
     if reason:
         print(f"note: not compiled ({reason}); predicting all the same")
-    return Job(predictor, wanted, given.batch_size, cameras)
-
-
-def predict_inputs(job: Job, inputs: Sequence[Path], stems: Sequence[Path]) -> int:
-    """Predict images together and videos one by one.
-
-    Returns:
-        How many inputs could not be predicted as a whole.
-    """
-    from selfsup_depth.data.images import read_rgb
-    from selfsup_depth.training.predicting import Picture, predict_images, predict_video
-
-    pairs = list(zip(inputs, stems, strict=True))
-    pictures = [
-        Picture(str(path), partial(read_rgb, path), stem) for path, stem in pairs if not is_video(path)
-    ]
-    num_bad = predict_images(job, pictures) if pictures else 0
-    for path, stem in pairs:
-        if is_video(path):
-            try:
-                num_bad += bool(predict_video(job, path, stem))
-            except DataError as error:
-                print(f"error: {error}", file=sys.stderr)
-                num_bad += 1
-    return num_bad
+    if given.poses:
+        CameraPath(predictor)  # refuses now what has no network of motion
+    return Job(predictor, wanted, given.batch_size, cameras, given.poses)

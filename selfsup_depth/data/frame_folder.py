@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,17 +118,25 @@ def _poses(path: Path, indices: list[int]) -> dict[int, Matrix]:
     return dict(zip(indices, trajectory.T_world_from_camera, strict=True))
 
 
+def frame_numbers(images: Sequence[Path]) -> list[int]:
+    """The numbers in the frames' names, if the names are alike but for one number at their end; else in turn.
+
+    Args:
+        images: in natural order.
+    """
+    matches = [_LAST_NUMBER.fullmatch(path.stem) for path in images]
+    numbers = [int(match[2]) for match in matches if match]
+    alike = len({match[1] if match else None for match in matches}) == 1
+    return numbers if alike and len(set(numbers)) == len(images) else list(range(len(images)))
+
+
 def frame_indices(images: list[Path]) -> list[int]:
     """Numbers of frames in natural order, such that neighbours in time differ by one.
 
     Those in the names, if the names are alike but for one number at their end; every third
     frame of a video counts as the next. Names that tell a time or nothing are numbered in turn.
     """
-    matches = [_LAST_NUMBER.fullmatch(path.stem) for path in images]
-    numbers = [int(match[2]) for match in matches if match]
-    alike = len({match[1] if match else None for match in matches}) == 1
-    if not alike or len(set(numbers)) < len(images):
-        return list(range(len(images)))
+    numbers = frame_numbers(images)
     steps = np.diff(numbers)
     step = Counter(steps.tolist()).most_common(1)[0][0] if len(steps) else 1
     if (steps % step).any():

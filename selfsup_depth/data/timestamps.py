@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from selfsup_depth.data.text_files import parse_numbers, read_lines
@@ -49,6 +51,35 @@ def read_times(path: Path, count: int) -> list[float]:
     lines = read_lines(path, "time file")
     _check_count(len(lines), count, path)
     return [parse_numbers(line, f"{path}:{number}", count=1)[0] for number, line in lines]
+
+
+def times_of_frames(folder: Path, numbers: Sequence[int]) -> list[float]:
+    """Times of a folder's frames in seconds, from timestamps.txt there or (as KITTI has it) above.
+
+    Args:
+        folder: that of the images.
+        numbers: of the frames. A file with a line for each frame is read in their order, one with
+            more by their numbers; without a file the nominal rate is assumed and said.
+
+    Raises:
+        DataError: a line is no time, there are too few, or time does not go on.
+    """
+    file = next((path for path in _time_files(folder) if path.exists()), None)
+    if file is None:
+        log.warning("no times in %s: assuming %g frames per second", folder, NOMINAL_FRAMES_PER_SECOND)
+        return [number / NOMINAL_FRAMES_PER_SECOND for number in numbers]
+    lines = read_lines(file, "time file")
+    read = read_timestamps if ":" in lines[0][1] else read_times
+    in_turn = len(lines) == len(numbers)
+    seconds = read(file, len(lines) if in_turn else max(numbers) + 1)
+    chosen = seconds if in_turn else [seconds[number] for number in numbers]
+    if any(later <= earlier for earlier, later in pairwise(chosen)):
+        raise DataError(f"time does not go on from frame to frame, in {file}; restore the order")
+    return chosen
+
+
+def _time_files(folder: Path) -> list[Path]:
+    return [place / "timestamps.txt" for place in (folder, folder.parent)]
 
 
 def nominal_times(path: Path, count: int) -> list[float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from selfsup_depth.data.calibration import check_rotation
-from selfsup_depth.data.recording import Matrix
+from selfsup_depth.data.recording import Frame, Matrix
 from selfsup_depth.data.text_files import parse_numbers, read_lines
 from selfsup_depth.errors import DataError
 from selfsup_depth.structures import Trajectory
@@ -52,6 +53,22 @@ def read_trajectory(path: Path) -> Trajectory:
         poses.append(read_pose(numbers, where))
     keyed_by: Literal["frame", "second"] = "second" if count == TUM_NUMBERS else "frame"
     return Trajectory(np.array(keys), np.stack(poses), keyed_by)
+
+
+def trajectory_of(frames: Mapping[int, Frame]) -> Trajectory:
+    """The path that a recording knows of one of its cameras, by frame number.
+
+    Raises:
+        DataError: none of the frames has a pose.
+    """
+    posed = {
+        number: frame.T_world_from_camera
+        for number, frame in sorted(frames.items())
+        if frame.T_world_from_camera is not None
+    }
+    if not posed:
+        raise DataError("no frame has a pose; choose a recording with poses")
+    return Trajectory(np.array(list(posed), dtype=float), np.stack(list(posed.values())), "frame")
 
 
 def kitti_text(trajectory: Trajectory) -> str:

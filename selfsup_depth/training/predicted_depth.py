@@ -11,6 +11,23 @@ from numpy.typing import NDArray
 Scale = Literal["metric", "relative"]
 
 
+class Facts(NamedTuple):
+    """What the files of a prediction say about the network that it is from.
+
+    scale: "metric", or "relative" where depth is known up to one unknown factor.
+    size: height and width of the images that it was trained on.
+    depth_range: the nearest and the farthest depth that it can tell; empty where not known.
+    focal: focal length of the training images in their widths; empty where there were several.
+    config_sha256: of the training configuration, so that predictions of two runs can be told apart.
+    """
+
+    scale: Scale
+    size: tuple[int, int]
+    depth_range: Sequence[float] = ()
+    focal: Sequence[float] = ()
+    config_sha256: str = ""
+
+
 class Prediction(NamedTuple):
     """Depth of an image, at that image's own resolution.
 

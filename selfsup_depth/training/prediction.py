@@ -15,12 +15,13 @@ from torch.nn import functional as F
 
 from selfsup_depth.data.camera_files import StatedCamera
 from selfsup_depth.data.transforms import Framing
-from selfsup_depth.errors import ConfigError
 from selfsup_depth.evaluation.flip import predict_with_flip
 from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.training.checkpoint import load_checkpoint
+from selfsup_depth.training.devices import device_named
 from selfsup_depth.training.image_like import ImageLike, is_stack, pictures_from
-from selfsup_depth.training.predicted_depth import Prediction, Scale
+from selfsup_depth.training.predicted_depth import Facts, Prediction, Scale
+from selfsup_depth.training.record import hash_of_config
 from selfsup_depth.training.training_camera import recorded_cameras
 
 
@@ -44,6 +45,7 @@ class Predictor:
         cameras: the one that took the training images, as learned or else as the data say; none
             where there were several.
         flip: predict for the mirrored image, too, and join both.
+        config_sha256: of the training configuration.
 
     Attributes:
         factor: all depth is multiplied by it; see `set_scale`.
@@ -59,6 +61,7 @@ class Predictor:
         depth_range: Sequence[float] = (),
         cameras: Sequence[StatedCamera] = (),
         flip: bool = False,
+        config_sha256: str = "",
     ) -> None:
         self.module = module
         self.size = size
@@ -68,11 +71,19 @@ class Predictor:
         self.depth_range = depth_range
         self.cameras = cameras
         self.flip = flip
+        self.config_sha256 = config_sha256
         self.factor = 1.0
 
     def set_scale(self, factor: float) -> None:
         """Say how many metres the network's unit is; what it predicts from here on is metric."""
         self.factor, self.scale = factor, "metric"
+
+    @property
+    def facts(self) -> Facts:
+        """What files of its predictions say about it."""
+        focal = [float(camera.K[0, 0]) / camera.size[1] for camera in self.cameras if camera.size]
+        depth_range = [limit * self.factor for limit in self.depth_range]
+        return Facts(self.scale, self.size, depth_range, focal, self.config_sha256)
 
     def predict(self, image: ImageLike, K: NDArray[Any] | Tensor | None = None) -> Prediction:
         """Depth of one image or of a stack of images of one size.
@@ -103,18 +114,18 @@ class Predictor:
         """
         given = K or [None] * len(pictures)
         return [
-            self._prediction(inverse_depth, camera, (picture.height, picture.width))
-            for inverse_depth, camera, picture in zip(
-                self.inverse_depths(pictures), given, pictures, strict=True
-            )
+            self._prediction(rho, camera, (picture.height, picture.width))
+            for rho, camera, picture in zip(self.inverse_depths(pictures), given, pictures, strict=True)
         ]
 
     def _prediction(
         self, inverse_depth: Tensor, K: NDArray[Any] | Tensor | None, size: tuple[int, int]
     ) -> Prediction:
         depth = inverse_depth.reciprocal().numpy()
-        depth_range = [limit * self.factor for limit in self.depth_range]
-        return Prediction(depth, inverse_depth.numpy(), self.scale, self._intrinsics(K, size), depth_range)
+        facts = self.facts
+        return Prediction(
+            depth, inverse_depth.numpy(), self.scale, self._intrinsics(K, size), facts.depth_range
+        )
 
     def _intrinsics(
         self, given: NDArray[Any] | Tensor | None, size: tuple[int, int]
@@ -124,6 +135,11 @@ class Predictor:
         if self.K is None:
             return []
         return [resize_intrinsics(self.K.double(), self.size, size).numpy()]
+
+    def seen(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Pictures as the networks see them: (N, 3, h, w) in [0, 1] at the training size."""
+        framing = Framing(self.size)
+        return torch.stack([framing.view(picture, np.eye(3)).image for picture in pictures]).to(self.device)
 
     @torch.inference_mode()
     def inverse_depths(self, pictures: Sequence[Image.Image]) -> list[Tensor]:
@@ -135,8 +151,7 @@ class Predictor:
         Returns:
             (H, W) of each, 1/m, float32, in the main memory.
         """
-        framing = Framing(self.size)
-        seen = torch.stack([framing.view(picture, np.eye(3)).image for picture in pictures]).to(self.device)
+        seen = self.seen(pictures)
         predict = self.module.predict_inverse_depth
         predicted = (predict_with_flip(predict, seen)[0] if self.flip else predict(seen)).float()
         predicted = predicted / self.factor
@@ -182,18 +197,5 @@ def load(path: str | Path, device: str = "auto", trust: bool = False, flip: bool
         record["depth_range"],
         recorded_cameras(record, loaded.path),
         flip,
+        hash_of_config(record["config"]) if "config" in record else "",
     )
-
-
-def device_named(name: str) -> torch.device:
-    """The device of that name, proven to exist.
-
-    Raises:
-        ConfigError: it does not.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(f"there is no device {name}, in --device; use cpu or leave it out") from error

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from selfsup_depth import __version__
 from selfsup_depth.training.colour import picture_of_inverse_depth
 from selfsup_depth.training.point_clouds import ply_bytes, point_cloud
-from selfsup_depth.training.predicted_depth import Prediction
+from selfsup_depth.training.predicted_depth import Facts, Prediction
 from selfsup_depth.training.prediction_names import NOTHING_MORE, Wanted, names_written
 from selfsup_depth.training.storage import write_bytes
 
@@ -31,7 +31,7 @@ def write_prediction(
     prediction: Prediction,
     image: Image.Image,
     stem: Path,
-    size: tuple[int, int],
+    facts: Facts,
     wanted: Wanted = NOTHING_MORE,
     white: float | None = None,
 ) -> list[Path]:
@@ -42,7 +42,7 @@ def write_prediction(
         image: that image.
         stem: path of the files without the ends of their names. Depth without a scale says
             `relative` in its name, so that nobody takes it for metres.
-        size: height and width of what the network saw.
+        facts: of the network.
         wanted: which files more.
         white: see `picture_of_inverse_depth`.
 
@@ -53,28 +53,36 @@ def write_prediction(
         StorageError: a file cannot be written.
     """
     files = names_written(stem, prediction.scale, wanted)
-    about = json.dumps(about_prediction(prediction, size))
+    about = json.dumps(about_prediction(prediction, facts))
     contents = [
         png_bytes(uint16_from_depth(prediction.depth), about),
         png_bytes(picture_of(prediction, white)),
         *([npy_bytes(prediction.depth)] if wanted.npy else []),
-        *([cloud_bytes(prediction, image, size, wanted.max_depth, about)] if wanted.ply else []),
+        *([cloud_bytes(prediction, image, facts.size, wanted.max_depth, about)] if wanted.ply else []),
     ]
     for file, content in zip(files, contents, strict=True):
         write_bytes(file, content)
     return files
 
 
-def about_prediction(prediction: Prediction, size: tuple[int, int]) -> dict[str, Any]:
+def about_prediction(prediction: Prediction, facts: Facts) -> dict[str, Any]:
     """What a file of depth says about itself."""
+    return about_network(facts) | {
+        "steps_per_unit": STEPS_PER_METRE,
+        "K": prediction.K[0].tolist() if prediction.K else None,
+    }
+
+
+def about_network(facts: Facts) -> dict[str, Any]:
+    """What every file says about the network that it is from."""
     return {
         "program": f"selfsup-depth {__version__}",
-        "scale": prediction.scale,
-        "unit": "metre" if prediction.scale == "metric" else "unknown",
-        "steps_per_unit": STEPS_PER_METRE,
-        "depth_range": list(prediction.depth_range),
-        "training_size": list(size),
-        "K": prediction.K[0].tolist() if prediction.K else None,
+        "scale": facts.scale,
+        "unit": "metre" if facts.scale == "metric" else "unknown",
+        "depth_range": list(facts.depth_range),
+        "training_size": list(facts.size),
+        "training_focal": list(facts.focal),
+        "config_sha256": facts.config_sha256,
     }
 
 

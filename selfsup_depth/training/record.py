@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 from selfsup_depth.data.datamodule import DepthDataModule
@@ -22,6 +24,12 @@ def record_of(config: dict[str, Any], module: SelfSupervisedDepth, data: DepthDa
         "depth_range": [module.depth_net.min_depth, module.depth_net.max_depth],
         "cameras": training_cameras(data),
     }
+
+
+def hash_of_config(config: dict[str, Any]) -> str:
+    """SHA-256 of a configuration, whatever the order of its keys."""
+    canonical = json.dumps(config, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def kind_of_scale(module: SelfSupervisedDepth, data: DepthDataModule) -> str:
