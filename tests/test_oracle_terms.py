@@ -20,11 +20,14 @@ from selfsup_depth.geometry.pose import T_from_axis_angle
 from selfsup_depth.geometry.view_synthesis import synthesize
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.consistency import LeftRightConsistency
+from selfsup_depth.losses.explainability import Explainability
+from selfsup_depth.losses.feature_metric import FeatureMetric
 from selfsup_depth.losses.geometry_consistency import GeometryConsistency
 from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.losses.smoothness import Smoothness
 from selfsup_depth.losses.sparse_depth import SparseDepth
 from selfsup_depth.losses.velocity import Velocity
+from selfsup_depth.modules.deep3d import render
 from selfsup_depth.structures import Batch, DepthEstimate, VideoView
 
 TRANSLATION = (-0.35, 0.05, -0.25)
@@ -34,9 +37,40 @@ def moved(translation: tuple[float, ...], turn: tuple[float, ...] = (0.0, 0.0, 0
     return T_from_axis_angle(*(torch.tensor([values]).double() for values in (turn, translation)))
 
 
+class Explained(LossTerm):
+    """The photometric error with the mask that suits it best, min(1, weight / error), and what that costs."""
+
+    def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
+        photometric, mask = Photometric(per_pixel_minimum=False, auto_mask=False), Explainability()
+        error = photometric.per_pixel(batch, estimates[0]).error.detach()
+        best = (mask.weight / error.clamp(min=1e-6)).clamp(max=1 - 1e-6)
+        level = estimates[0]._replace(explainability=[best.logit()])
+        return photometric(batch, [level]) + mask.weight * mask(batch, [level])
+
+
+class Expected(LossTerm):
+    """Deep3D's photometric error: the estimated inverse depth as probabilities of the two levels around it."""
+
+    levels = torch.arange(0, 0.5, 0.01).double()
+
+    def forward(self, batch: Batch, estimates: list[DepthEstimate]) -> Tensor:
+        estimate, source = estimates[0], estimates[0].sources[0]
+        apart = (estimate.inverse_depth - self.levels[:, None, None]).abs() / self.levels[1]
+        rendering = render(batch.target, source, (1 - apart).clamp(min=0), self.levels)
+        level = estimate._replace(syntheses=[rendering])
+        return Photometric(ssim_weight=0, auto_mask=False, padding="border")(batch, [level])
+
+
+def by_features() -> FeatureMetric:
+    """By features as they are before any training, without what the auto-encoder learns from."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return FeatureMetric(channels=8, autoencoder_weight=0.0).double().requires_grad_(False)
+
+
 def scene_of(term: LossTerm) -> Slope:
-    """A rectified pair for the term that is about one, else a camera that moves and turns."""
-    pair = isinstance(term, LeftRightConsistency)
+    """A rectified pair for a term that is about one, else a camera that moves and turns."""
+    pair = isinstance(term, LeftRightConsistency | Expected)
     return slope(moved((-0.5, 0, 0)) if pair else moved(TRANSLATION, (0.01, -0.02, 0.015)))
 
 
@@ -81,6 +115,9 @@ SEES = {
     "log L1": (SparseDepth(), DEPTH),
     "inverse L1": (SparseDepth(kind="inverse_l1"), DEPTH),
     "velocity": (Velocity(), ["unmoved"]),
+    "photometric, explained": (Explained(), DEPTH + MOTION),
+    "feature-metric": (by_features(), DEPTH + MOTION),
+    "photometric, as an expectation": (Expected(), DEPTH),
 }
 
 
@@ -102,7 +139,9 @@ def test_what_a_term_does_not_see_changes_nothing(name):
     assert all(value_at(term, change) == pytest.approx(truth, abs=1e-9) for change in BLIND[name])
 
 
-SLOPES = {name: term for name, (term, _) in SEES.items() if not name.startswith("photometric")} | {
+SLOPES = {
+    name: term for name, (term, _) in SEES.items() if not name.startswith(("photometric", "feature"))
+} | {
     "photometric": Photometric(auto_mask=False, padding="border"),
     "photometric with auto-mask": Photometric(padding="border"),
     "photometric, robust": Photometric(robust=True, auto_mask=False, padding="border"),
@@ -116,7 +155,7 @@ def test_the_gradient_is_the_slope(name):
     """By depth and by motion, in float64, a little beside the truth: there the terms have their kinks.
 
     What has no gradient by intent is left out: the weight of the depths' agreement, the limit of the
-    clipping, and with padding "masked" the errors of what no source shows.
+    clipping, and with padding "masked", or by features, the errors of what no source shows.
     """
     term = SLOPES[name]
     seen, pattern = scene_of(term), torch.Generator().manual_seed(0)
