@@ -1,4 +1,4 @@
-"""What a loss term is for, measured where it should show: `make effects`, or `python -m benchmarks.term_effects`.
+"""What a loss term is for, measured where it should show: `make effects`.
 
 Each experiment trains a configuration with and without one term or option on a rendered drive,
 several seeds each, by `selfsup-depth ablate`, and looks at the drives that were held out. Repeated,
@@ -33,7 +33,7 @@ from selfsup_depth.data.synthetic_options import SyntheticOptions
 
 COMMON = """
 model:
-  depth_net: {width: 0.25, decoder_width: 0.5, norm: group, coordinates: true, min_depth: 1.0, first_depth: 12.0}
+  depth_net: {width: 0.25, decoder_width: 0.5, norm: group, coordinates: true, min_depth: 1, first_depth: 12}
   pose_net?: {width: 0.25, norm: group}
   protocol: kitti_eigen
 data: {split: splits, height: 64, width: 192, batch_size: 4, num_workers: 0, flip: false}
@@ -104,11 +104,9 @@ def train(name: str, output: Path, seeds: str) -> dict[str, list[Path]]:
     (output / "common.yaml").write_text(COMMON)
     drives = output / ("cars" if experiment.drives is CARS else "still")
     files = [f"method/{experiment.method}.yaml", output / "common.yaml", overlay]
-    code = selfsup_depth(
-        ["ablate", *(f"--config={file}" for file in files), *experiment.flags, f"--data.root={drives}"]
-        + [f"--drop={experiment.drop}", f"--seeds={seeds}", f"--output={output / name}"]
-    )
-    if code:
+    flags = [*(f"--config={file}" for file in files), *experiment.flags, f"--data.root={drives}"]
+    question = [f"--drop={experiment.drop}", f"--seeds={seeds}", f"--output={output / name}"]
+    if code := selfsup_depth(["ablate", *flags, *question]):
         sys.exit(code)
     checkpoints = defaultdict(list)
     with (output / name / "runs.csv").open() as file:

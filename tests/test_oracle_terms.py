@@ -49,7 +49,7 @@ class Explained(LossTerm):
 
 
 class Expected(LossTerm):
-    """Deep3D's photometric error: the estimated inverse depth as probabilities of the two levels around it."""
+    """Deep3D's photometric error: the inverse depth as probabilities of the two levels around it."""
 
     levels = torch.arange(0, 0.5, 0.01).double()
 
