@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help train test slow faults fuzz lint benchmark kill-chain lock clean
+.PHONY: help train test slow faults fuzz lint benchmark effects kill-chain lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ lock: $(INSTALLED_DEV)  ## requirements.lock: the tested versions, each file by 
 
 benchmark: $(INSTALLED_DEV)  ## speed of the parts, in benchmarks/
 	$(BIN)/python -m benchmarks
+
+effects: $(INSTALLED_DEV)  ## what loss terms are for: half an hour of training with and without them
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.term_effects
 
 clean:  ## remove what was made: environment, caches, runs stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
