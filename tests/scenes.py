@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from selfsup_depth.geometry.camera import inverse_intrinsics
-from selfsup_depth.geometry.view_synthesis import pixel_grid
+from selfsup_depth.geometry.projection import pixel_grid
 from selfsup_depth.structures import PosedView, View
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

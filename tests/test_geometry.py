@@ -10,7 +10,8 @@ from scenes import camera_matrix, golden, shared, wall
 from torch.autograd import gradcheck
 
 from selfsup_depth.geometry import camera, inverse_depth, pose
-from selfsup_depth.geometry.view_synthesis import project_to_source, sample, synthesize
+from selfsup_depth.geometry.projection import project_to_source
+from selfsup_depth.geometry.view_synthesis import sample, synthesize
 from selfsup_depth.structures import PosedView, View
 
 SIDEWAYS = pose.T_from_axis_angle(torch.zeros(1, 3).double(), torch.tensor([[-0.3, 0.0, 0.0]]).double())

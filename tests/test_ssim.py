@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from selfsup_depth.losses.photometric_error import photometric_error
-from selfsup_depth.losses.ssim import ssim_dissimilarity, window_statistics
+from selfsup_depth.losses import photometric_gradient
+from selfsup_depth.losses.photometric_error import photometric_error, window_statistics
+from selfsup_depth.losses.photometric_gradient import Recipe, plain_photometric_error
+from selfsup_depth.losses.ssim import ssim_dissimilarity
 
 WINDOWS = [3, 5, 7]
 
@@ -49,23 +51,56 @@ def test_dissimilarity_is_the_published_formula(window):
     torch.testing.assert_close(ssim_dissimilarity(x, y, window), (1 - luminance * structure) / 2)
 
 
-def test_dissimilarity_with_ready_statistics_is_the_same():
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Pieces of two rows, so that an image of a few has several, the last one cut short."""
+    monkeypatch.setattr(photometric_gradient, "PIECE", 3 * 12 * 2)
+
+
+def test_the_error_with_ready_statistics_is_the_same():
     x = noise_like(torch.zeros(1, 3, 16, 20))
     y = x.flip(-1)
-    assert torch.equal(ssim_dissimilarity(x, window_statistics(y)), ssim_dissimilarity(x, y))
+    assert torch.equal(photometric_error(x, window_statistics(y)), photometric_error(x, y))
 
 
-def test_dissimilarity_has_its_true_gradient():
+@pytest.mark.parametrize("robust", [False, True])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_value_and_gradient_are_those_of_the_plain_formula(window, robust, small_pieces):
+    x = noise_like(torch.zeros(2, 3, 9, 12).double()).requires_grad_()
+    y = x.detach().flip(-1)
+    weights = noise_like(torch.zeros(2, 1, 9, 12).double())
+    error = photometric_error(x, y, window=window, robust=robust)
+    plain = plain_photometric_error(x, y, Recipe(0.85, window, robust))
+    torch.testing.assert_close(error, plain, atol=1e-12, rtol=0)
+    found, expected = (torch.autograd.grad((e * weights).sum(), x)[0] for e in (error, plain))
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+
+
+def test_without_gradient_the_value_is_the_same(small_pieces):
+    x = noise_like(torch.zeros(1, 3, 9, 12))
+    y = x.flip(-1)
+    error = photometric_error(x.requires_grad_(), y)
+    torch.testing.assert_close(photometric_error(x.detach(), y), error.detach(), atol=1e-6, rtol=0)
+
+
+def test_the_gradient_can_be_asked_for_twice(small_pieces):
+    x = noise_like(torch.zeros(1, 3, 9, 12)).requires_grad_()
+    error = photometric_error(x, x.detach().flip(-1)).sum()
+    first, second = (torch.autograd.grad(error, x, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_the_error_has_its_true_gradient():
     x = noise_like(torch.zeros(1, 2, 6, 7).double()).requires_grad_()
     y = noise_like(torch.zeros(1, 2, 7, 6).double()).transpose(-1, -2)
-    assert torch.autograd.gradcheck(lambda x: ssim_dissimilarity(x, y), x)
-    assert torch.autograd.gradcheck(lambda x: photometric_error(x, y, window=5), x)
+    assert torch.autograd.gradcheck(lambda x: photometric_error(x, y), x)
+    assert torch.autograd.gradcheck(lambda x: photometric_error(x, y, window=5, robust=True), x)
 
 
 def test_a_second_image_that_should_learn_is_refused():
     x = noise_like(torch.zeros(1, 3, 8, 8))
     with pytest.raises(ValueError, match="exchange"):
-        ssim_dissimilarity(x, x.clone().requires_grad_())
+        photometric_error(x, x.clone().requires_grad_())
 
 
 def test_half_precision_is_raised():

@@ -10,7 +10,8 @@ from scenes import slope
 from torch import Tensor
 
 from selfsup_depth.geometry.pose import T_from_axis_angle
-from selfsup_depth.geometry.view_synthesis import pixel_grid, synthesize
+from selfsup_depth.geometry.projection import pixel_grid
+from selfsup_depth.geometry.view_synthesis import synthesize
 from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.structures import Batch, DepthEstimate, VideoView

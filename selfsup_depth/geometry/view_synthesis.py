@@ -2,95 +2,23 @@
 
 The differentiable bilinear warper: unproject the target's pixels, move them into the source
 camera, project, and look the colours up (Jaderberg et al. 2015; Garg et al. 2016; Zhou et al.
-2017). With inverse depth d, a target pixel u on the ray r = K^-1 u projects to the same source
-pixel as R r + t d: no division by depth is needed, and a point at infinity (d = 0) is as good
-as any other.
+2017).
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from selfsup_depth.geometry.camera import inverse_intrinsics
-from selfsup_depth.geometry.precision import at_least_float32, full_precision
+from selfsup_depth.geometry.precision import full_precision
+from selfsup_depth.geometry.projection import project_to_source
 from selfsup_depth.structures import PosedView, Synthesis, View
 
 Gradient = Literal["bilinear", "linearised"]
-
-# A point nearer to the source's image plane than this share of its depth in the target (or
-# behind it) has no image there.
-MIN_RELATIVE_DEPTH = 1e-3
-
-# A pixel's area reaches half a pixel beyond its centre; without this slack rounding would turn
-# the border of an unmoved view invalid.
-BORDER_SLACK = 0.5
-
-
-class Projection(NamedTuple):
-    """Where the target's pixels lie in a source.
-
-    pixels: (B, h, w, 2) column and row in the source, pixels.
-    relative_depth: (B, 1, h, w) depth in the source divided by depth in the target.
-    valid: (B, 1, h, w) bool, in front of the source camera and inside its image.
-    """
-
-    pixels: Tensor
-    relative_depth: Tensor
-    valid: Tensor
-
-
-def pixel_grid(plane: Tensor) -> Tensor:
-    """Homogeneous pixel coordinates (3, h, w) of a map (..., h, w): column, row, one."""
-    height, width = plane.shape[-2:]
-    rows = torch.arange(height, dtype=plane.dtype, device=plane.device)
-    columns = torch.arange(width, dtype=plane.dtype, device=plane.device)
-    v, u = torch.meshgrid(rows, columns, indexing="ij")
-    return torch.stack([u, v, torch.ones_like(u)])
-
-
-def project_to_source(target_K: Tensor, source: PosedView, inverse_depth: Tensor) -> Projection:
-    """Project every target pixel into a source view.
-
-    Args:
-        target_K: (B, 3, 3) intrinsics of the target at the size of `inverse_depth`, pixels.
-        source: the source, its own intrinsics (they may differ) and its place, metres.
-        inverse_depth: (B, 1, h, w) of the target's pixels, 1/m.
-    """
-    with full_precision(inverse_depth):
-        inverse_depth = at_least_float32(inverse_depth)
-        T = source.T_target_to_source.to(inverse_depth.dtype)
-        K_source = source.view.K.to(inverse_depth.dtype)
-        batch, _, h, w = inverse_depth.shape
-
-        rays = inverse_intrinsics(target_K.to(inverse_depth.dtype)) @ pixel_grid(inverse_depth).flatten(1)
-        points = T[:, :3, :3] @ rays + T[:, :3, 3:] * inverse_depth.flatten(2)
-        relative_depth = points[:, 2:]
-        in_front = relative_depth > MIN_RELATIVE_DEPTH
-        # Where the point is behind the camera the division is made harmless, not skipped:
-        # a where() after a bad division still has a NaN gradient.
-        on_plane = points[:, :2] / torch.where(in_front, relative_depth, torch.ones_like(relative_depth))
-        focal = torch.stack([K_source[:, 0, 0], K_source[:, 1, 1]], dim=1)[:, :, None]
-        pixels = on_plane * focal + K_source[:, :2, 2:]
-
-        valid = in_front & _inside(pixels, source.view.image)
-        return Projection(
-            pixels.reshape(batch, 2, h, w).permute(0, 2, 3, 1),
-            relative_depth.reshape(batch, 1, h, w),
-            valid.reshape(batch, 1, h, w),
-        )
-
-
-def _inside(pixels: Tensor, image: Tensor) -> Tensor:
-    """Whether coordinates (B, 2, N) lie within an image (B, C, H, W); (B, 1, N) bool."""
-    height, width = image.shape[-2:]
-    u, v = pixels[:, :1], pixels[:, 1:]
-    inside_columns = (u > -BORDER_SLACK) & (u < width - 1 + BORDER_SLACK)
-    return inside_columns & (v > -BORDER_SLACK) & (v < height - 1 + BORDER_SLACK)
-
 
 def sample(image: Tensor, pixels: Tensor) -> Tensor:
     """Look an image up at sub-pixel places, bilinearly; outside, the border's value holds.
@@ -105,12 +33,39 @@ def sample(image: Tensor, pixels: Tensor) -> Tensor:
         (B, C, h, w).
     """
     with full_precision(image):
-        height, width = image.shape[-2:]
-        # A single row or column has no extent to normalise by: any divisor will do.
-        extent = pixels.new_tensor([max(width - 1, 1), max(height - 1, 1)])
-        # The gradient at coordinates that are no number would write outside the image's memory.
-        grid = (2 * pixels / extent - 1).nan_to_num(nan=0.0, posinf=2.0, neginf=-2.0)
-        return F.grid_sample(image.to(grid.dtype), grid, padding_mode="border", align_corners=True)
+        return _Sampled.apply(image.to(pixels.dtype), pixels)  # type: ignore
+
+
+class _Sampled(torch.autograd.Function):
+    """Bilinear sampling in pixels, with nothing kept but the image and one map of places."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, pixels: Tensor) -> Tensor:
+        # Far outside there is no slope: a gradient at what is no number would be written outside
+        # of the image's memory.
+        grid = (pixels * _per_half_extent(image)).sub_(1).nan_to_num_(nan=-3.0, posinf=3.0, neginf=-3.0)
+        ctx.save_for_backward(image, grid)
+        return torch.ops.aten.grid_sampler_2d(image, grid, *_BILINEAR)  # type: ignore
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        image, grid = ctx.saved_tensors
+        by_image, by_grid = torch.ops.aten.grid_sampler_2d_backward(
+            gradient.contiguous(), image, grid, *_BILINEAR, list(ctx.needs_input_grad)
+        )
+        return by_image, by_grid * _per_half_extent(image) if ctx.needs_input_grad[1] else None
+
+
+# Of the sampler: bilinear, border's value outside, corners' centres at -1 and 1.
+_BILINEAR = (0, 1, True)
+
+
+def _per_half_extent(image: Tensor) -> Tensor:
+    """What brings pixels to the sampler's units: 2 / (width - 1) and 2 / (height - 1)."""
+    height, width = image.shape[-2:]
+    # A single row or column has no extent to divide by: any divisor will do.
+    return image.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)])
 
 
 def sample_linearised(image: Tensor, pixels: Tensor) -> Tensor:

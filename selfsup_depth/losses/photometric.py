@@ -13,8 +13,8 @@ from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.explainability import explained
 from selfsup_depth.losses.geometry_consistency import geometry_weights
 from selfsup_depth.losses.needs import Need
-from selfsup_depth.losses.photometric_error import clipped, photometric_error
-from selfsup_depth.losses.ssim import WindowStatistics, window_statistics
+from selfsup_depth.losses.photometric_error import clipped, photometric_error, window_statistics
+from selfsup_depth.losses.ssim import WindowStatistics
 from selfsup_depth.structures import Batch, DepthEstimate
 
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from selfsup_depth.geometry.precision import at_least_float32
-from selfsup_depth.losses.ssim import WindowStatistics, ssim_dissimilarity
+from selfsup_depth.geometry.precision import at_least_float32, full_precision
+from selfsup_depth.losses.photometric_gradient import PhotometricError, Recipe, centre, size_of
+from selfsup_depth.losses.ssim import MID_GREY, WindowStatistics, about_mid_grey, statistics_of
 
-# Where the robust difference turns from a parabola to a slope, for images in [0, 1] (FeatDepth).
-CHARBONNIER = 1e-3
+
+def window_statistics(image: Tensor, window: int = 3) -> WindowStatistics:
+    """What is needed of an image that many are compared with.
+
+    Args:
+        image: (B, C, H, W) in [0, 1]; half precision is raised to float32.
+        window: side of the window in pixels, odd, at least 3.
+    """
+    return statistics_of(about_mid_grey(image, window), window)
 
 
 def photometric_error(
@@ -22,23 +30,27 @@ def photometric_error(
     """Weighted mean of structural dissimilarity and absolute difference, per pixel.
 
     Args:
-        x: (B, 3, H, W) in [0, 1].
-        y: (B, 3, H, W) in [0, 1], or its statistics for the same window.
+        x: (B, C, H, W) in [0, 1].
+        y: (B, C, H, W) in [0, 1], or its statistics for the same window; data, without gradient.
         ssim_weight: share of structural dissimilarity, in [0, 1].
         window: side of the SSIM window in pixels, odd, at least 3.
         robust: sqrt(e^2 + 0.001^2) instead of |e|, smooth at zero (Charbonnier; FeatDepth).
 
     Returns:
-        (B, 1, H, W), 0 where the images are equal (robust: 0.001 times its share).
+        (B, 1, H, W), float32 under autocast; 0 where the images are equal (robust: 0.001 times its share).
+
+    Raises:
+        ValueError: the second image should learn.
     """
-    image = y.image if isinstance(y, WindowStatistics) else y
-    difference = at_least_float32(x) - at_least_float32(image)
-    size = (difference.square() + CHARBONNIER**2).sqrt() if robust else difference.abs()
-    size = size.mean(1, keepdim=True)
-    if ssim_weight == 0:
-        return size
-    structure = ssim_dissimilarity(x, y, window).mean(1, keepdim=True)
-    return ssim_weight * structure + (1 - ssim_weight) * size
+    with full_precision(x):
+        of_y = y if isinstance(y, WindowStatistics) else window_statistics(y, window)
+        if of_y.padded.requires_grad:
+            raise ValueError("the error has no gradient for its second image; exchange the two")
+        if ssim_weight == 0:
+            difference = at_least_float32(x) - MID_GREY - centre(of_y.padded, window)
+            return size_of(difference, robust).mean(1, keepdim=True)
+        recipe = Recipe(ssim_weight, window, robust)
+        return PhotometricError.apply(at_least_float32(x), *of_y, recipe)  # type: ignore
 
 
 def clipped(error: Tensor, deviations: float) -> Tensor:

@@ -1,15 +1,17 @@
 """Structural dissimilarity of two images (Wang et al., "Image quality assessment: from error
 visibility to structural similarity", 2004), with box windows as in Monodepth (Godard et al., 2017).
+
+The formula is written here twice: `ssim_dissimilarity` to be read, `similarity_and_slopes` with its
+derivatives in closed form and in as few passes over memory as it takes, for training.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from selfsup_depth.geometry.precision import at_least_float32, full_precision
 
@@ -24,93 +26,91 @@ MID_GREY = 0.5
 class WindowStatistics(NamedTuple):
     """What the dissimilarity needs of one image; made once where many images are compared with it.
 
-    image: (B, C, H, W) the image itself.
-    padded: (B, C, H + 2r, W + 2r) about mid-grey, reflected at the border, r = window // 2.
+    padded: (B, C, H + 2r, W + 2r) the image about mid-grey, reflected at the border, r = window // 2.
     mean: (B, C, H, W) about mid-grey.
     variance: (B, C, H, W).
     """
 
-    image: Tensor
     padded: Tensor
     mean: Tensor
     variance: Tensor
 
 
-def window_statistics(image: Tensor, window: int = 3) -> WindowStatistics:
-    """Mean and variance in the window around each pixel.
+def about_mid_grey(image: Tensor, window: int) -> Tensor:
+    """(B, C, H, W) to (B, C, H + 2r, W + 2r), reflected at the border; at least float32."""
+    return F.pad(at_least_float32(image) - MID_GREY, [window // 2] * 4, mode="reflect")
 
-    Args:
-        image: (B, C, H, W) in [0, 1]; half precision is raised to float32.
-        window: side of the window in pixels, odd, at least 3.
-    """
-    image = at_least_float32(image)
-    padded = F.pad(image - MID_GREY, [window // 2] * 4, mode="reflect")
+
+def statistics_of(padded: Tensor, window: int) -> WindowStatistics:
+    """Mean and variance in the window around each pixel, of what `about_mid_grey` returns."""
     mean = box_mean(padded, window)
-    return WindowStatistics(image, padded, mean, box_mean(padded.square(), window) - mean.square())
+    return WindowStatistics(padded, mean, box_mean(padded.square(), window).addcmul(mean, mean, value=-1))
 
 
-def ssim_dissimilarity(x: Tensor, y: Tensor | WindowStatistics, window: int = 3) -> Tensor:
+def ssim_dissimilarity(x: Tensor, y: Tensor, window: int = 3) -> Tensor:
     """(1 - SSIM) / 2, clamped to [0, 1]; 0 where the windows are equal.
 
     Args:
         x: (B, C, H, W) in [0, 1].
-        y: (B, C, H, W) in [0, 1], or its statistics for the same window; data, without gradient.
+        y: (B, C, H, W) in [0, 1].
         window: side of the window in pixels, odd, at least 3.
 
     Returns:
         (B, C, H, W), float32 under autocast.
     """
     with full_precision(x):
-        of_y = y if isinstance(y, WindowStatistics) else window_statistics(y, window)
-        if of_y.image.requires_grad:
-            raise ValueError("the dissimilarity has no gradient for its second image; exchange the two")
-        dissimilarity = _Dissimilarity.apply(at_least_float32(x), *of_y, window)  # type: ignore[no-untyped-call]
-        return dissimilarity  # type: ignore[no-any-return]
+        of_x, of_y = (statistics_of(about_mid_grey(image, window), window) for image in (x, y))
+        covariance = box_mean(of_x.padded * of_y.padded, window) - of_x.mean * of_y.mean
+        mean_x, mean_y = of_x.mean + MID_GREY, of_y.mean + MID_GREY
+        luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+        structure = (2 * covariance + C2) / (of_x.variance + of_y.variance + C2)
+        return ((1 - luminance * structure) / 2).clamp(0, 1)
 
 
-class _Dissimilarity(torch.autograd.Function):
-    """The formula with its gradient in closed form.
+def similarity_and_slopes(padded: Tensor, y: WindowStatistics, window: int) -> tuple[Tensor, Tensor]:
+    """SSIM, and its derivatives by the three window means through which it depends on x; no autograd.
 
-    SSIM depends on x through three window means: of x, of x^2 and of x y. Its derivatives by them
-    are made while everything is at hand; going backward costs three box means instead of a walk
-    through some thirty maps that would have to be kept.
+    Args:
+        padded: (B, C, h + 2r, W + 2r) x as `about_mid_grey` returns it, or some rows of it.
+        y: the same rows.
+        window: side of the window in pixels, odd, at least 3.
+
+    Returns:
+        (B, C, h, W), beyond 1 by rounding alone, and (3, B, C, h, W): by the mean of x about
+        mid-grey, by that of x^2, by that of x y.
     """
+    x = statistics_of(padded, window)
+    luminance, luminance_limit, structure, structure_limit = _factors(x, y, window)
+    per_limits = (luminance_limit * structure_limit).reciprocal_()
+    similarity = (luminance * structure).mul_(per_limits)
+    slopes = similarity.new_empty(3, *similarity.shape)
+    by_mean, by_square, by_product = slopes
+    torch.div(similarity, structure_limit, out=by_square).neg_()
+    torch.mul(luminance, per_limits, out=by_product).mul_(2)
+    torch.add(y.mean, MID_GREY, out=by_mean).mul_(structure.mul_(per_limits))
+    # The means also enter variance and covariance: hence the last two products.
+    by_mean.sub_((x.mean + MID_GREY).mul_(similarity).div_(luminance_limit)).mul_(2)
+    by_mean.addcmul_(x.mean, by_square, value=-2).addcmul_(y.mean, by_product, value=-1)
+    return similarity, slopes
 
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, y: Tensor, padded_y: Tensor, mean_y: Tensor, variance_y: Tensor, window: int
-    ) -> Tensor:
-        of_x = window_statistics(x, window)
-        covariance = box_mean(of_x.padded * padded_y, window).addcmul_(of_x.mean, mean_y, value=-1)
-        grey_x, grey_y = of_x.mean + MID_GREY, mean_y + MID_GREY
-        luminance = (grey_x * grey_y).mul_(2).add_(C1)
-        structure = covariance.mul_(2).add_(C2)
-        luminance_limit = (grey_x * grey_x).addcmul_(grey_y, grey_y).add_(C1)
-        structure_limit = (of_x.variance + variance_y).add_(C2)
-        per_limits = (luminance_limit * structure_limit).reciprocal_()
-        similarity = luminance * structure * per_limits
-        dissimilarity = ((1 - similarity) / 2).clamp_(0, 1)
-        if ctx.needs_input_grad[0]:
-            by_square = -similarity / structure_limit
-            by_product = 2 * luminance * per_limits
-            by_mean = 2 * grey_y * structure * per_limits - 2 * grey_x * similarity / luminance_limit
-            # The means also enter variance and covariance.
-            by_mean.addcmul_(of_x.mean, by_square, value=-2).addcmul_(mean_y, by_product, value=-1)
-            unclamped = (similarity >= -1) & (similarity <= 1)
-            ctx.save_for_backward(x, y, unclamped, by_mean, by_square, by_product)
-            ctx.window = window
-        return dissimilarity
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, unclamped, *derivatives = ctx.saved_tensors
-        gradient = (gradient * unclamped).div_(-2)
-        by_mean, by_square, by_product = (
-            box_mean_adjoint(gradient * derivative, ctx.window) for derivative in derivatives
-        )
-        total = by_mean.addcmul_(x - MID_GREY, by_square, value=2).addcmul_(y - MID_GREY, by_product)
-        return total, None, None, None, None, None
+def similarity_of(padded: Tensor, y: WindowStatistics, window: int) -> Tensor:
+    """SSIM alone; see `similarity_and_slopes`."""
+    x = statistics_of(padded, window)
+    luminance, luminance_limit, structure, structure_limit = _factors(x, y, window)
+    return luminance.mul_(structure).div_(luminance_limit.mul_(structure_limit))
+
+
+def _factors(
+    x: WindowStatistics, y: WindowStatistics, window: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Luminance and its limit, structure and its limit: SSIM is the product of the two quotients."""
+    covariance = box_mean(x.padded * y.padded, window).addcmul_(x.mean, y.mean, value=-1)
+    grey_x, grey_y = x.mean + MID_GREY, y.mean + MID_GREY
+    luminance = (grey_x * grey_y).mul_(2).add_(C1)
+    luminance_limit = grey_x.square_().addcmul_(grey_y, grey_y).add_(C1)
+    structure_limit = (x.variance + y.variance).add_(C2)
+    return luminance, luminance_limit, covariance.mul_(2).add_(C2), structure_limit
 
 
 def box_mean(padded: Tensor, window: int) -> Tensor:
@@ -125,20 +125,4 @@ def box_mean(padded: Tensor, window: int) -> Tensor:
     sums = rows[..., :width] + rows[..., 1 : 1 + width]
     for left in range(2, window):
         sums += rows[..., left : left + width]
-    return sums.div_(window**2)
-
-
-def box_mean_adjoint(values: Tensor, window: int) -> Tensor:
-    """What each pixel contributes to the box means of the reflected image, weighted by `values`.
-
-    Args:
-        values: (B, C, H, W) derivative by the mean around each pixel.
-        window: side of the window in pixels, odd, at least 3.
-
-    Returns:
-        (B, C, H, W) derivative by each pixel.
-    """
-    radius = window // 2
-    spread = box_mean(F.pad(values, [2 * radius] * 4), window)
-    folded: Tensor = torch.ops.aten.reflection_pad2d_backward(spread, values, [radius] * 4)
-    return folded
+    return sums.mul_(1 / window**2)

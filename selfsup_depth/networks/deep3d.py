@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.precision import full_precision
-from selfsup_depth.geometry.view_synthesis import pixel_grid, sample
+from selfsup_depth.geometry.projection import pixel_grid
+from selfsup_depth.geometry.view_synthesis import sample
 from selfsup_depth.networks.base import HEAD_SPREAD, DepthHead, DepthNetwork, check_size
 from selfsup_depth.networks.encoder import Norm, ResNetEncoder
 
