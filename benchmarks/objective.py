@@ -68,7 +68,9 @@ def work(
         T[:, :3, 3] = torch.tensor([0.02, 0.01, 0.4 if number % 2 else -0.4], dtype=dtype)
         motions.append(T.requires_grad_())
     rho = 0.05 + 0.15 * smooth(1, 16)
-    pyramid = [F.interpolate(rho, (height >> n, width >> n), mode="area").requires_grad_() for n in range(levels)]
+    pyramid = [
+        F.interpolate(rho, (height >> n, width >> n), mode="area").requires_grad_() for n in range(levels)
+    ]
     moved = [target.roll(3 if number % 2 else -3, dims=3) for number in range(sources)]
     return Work(target, moved, K.expand(batch, 3, 3), motions, pyramid)
 

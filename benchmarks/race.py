@@ -53,9 +53,7 @@ def race(contenders: dict[str, Contender], rounds: int = 5, repeat: int = 1) -> 
     paces = {}
     for name, own in times.items():
         ratios = [reference / mine for reference, mine in zip(first, own, strict=True)]
-        paces[name] = Pace(
-            1000 * statistics.median(own), statistics.median(ratios), min(ratios), max(ratios)
-        )
+        paces[name] = Pace(1000 * statistics.median(own), statistics.median(ratios), min(ratios), max(ratios))
     return paces
 
 

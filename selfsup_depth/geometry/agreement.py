@@ -10,8 +10,8 @@ from torch import Tensor
 
 from selfsup_depth.geometry.inverse_depth import depth_from_inverse_depth
 from selfsup_depth.geometry.precision import at_least_float32
-from selfsup_depth.geometry.resize import resized_K
 from selfsup_depth.geometry.projection import project_to_source
+from selfsup_depth.geometry.resize import resized_K
 from selfsup_depth.geometry.view_synthesis import sample
 from selfsup_depth.structures import PosedView, View
 

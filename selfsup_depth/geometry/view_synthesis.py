@@ -20,6 +20,7 @@ from selfsup_depth.structures import PosedView, Synthesis, View
 
 Gradient = Literal["bilinear", "linearised"]
 
+
 def sample(image: Tensor, pixels: Tensor) -> Tensor:
     """Look an image up at sub-pixel places, bilinearly; outside, the border's value holds.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -34,12 +35,12 @@ class _Reference(NamedTuple):
     """The target at one size, and how badly the unmoved sources explain it.
 
     unmoved: (B, 1, h, w) their error, or absent.
-    unmoved_each: (B, S, h, w) that of each, or absent.
+    unmoved_each: that of each, where each has a mask of its own.
     """
 
     target: WindowStatistics
     unmoved: Tensor | None
-    unmoved_each: Tensor | None
+    unmoved_each: list[Tensor]
 
 
 class Photometric(LossTerm):
@@ -142,29 +143,30 @@ class Photometric(LossTerm):
         size = estimate.syntheses[0].image.shape[-2:]
         target = window_statistics(resize_by_area(batch.target.image, size), self.window)
         if not self.auto_mask:
-            return _Reference(target, None, None)
+            return _Reference(target, None, [])
         with torch.no_grad():
-            each = torch.cat([self._error(s.source, target) for s in estimate.syntheses], dim=1)
-            return _Reference(target, self._over_sources(each), each if self.mask_each_source else None)
+            each = [self._error(synthesis.source, target) for synthesis in estimate.syntheses]
+            return _Reference(target, self._over_sources(each), each if self.mask_each_source else [])
 
     def _per_pixel(self, batch: Batch, reference: _Reference, estimate: DepthEstimate) -> PerPixel:
-        syntheses = estimate.syntheses
-        errors = torch.cat([self._error(synthesis.image, reference.target) for synthesis in syntheses], dim=1)
+        errors = [self._error(synthesis.image, reference.target) for synthesis in estimate.syntheses]
         if estimate.explainability:
-            errors = explained(estimate, errors)
-        usable = torch.ones_like(errors, dtype=torch.bool)
+            errors = list(explained(estimate, torch.cat(errors, dim=1)).split(1, dim=1))
+        usable = [torch.ones_like(error, dtype=torch.bool) for error in errors]
         if self.padding == "masked":
-            usable = torch.cat([synthesis.valid for synthesis in syntheses], dim=1)
-        if reference.unmoved_each is not None:
-            usable = usable & (errors < reference.unmoved_each)
-        some = usable.any(dim=1, keepdim=True)
-        error = self._over_sources(errors, usable | ~some)
+            usable = [synthesis.valid for synthesis in estimate.syntheses]
+        for source, unmoved in enumerate(reference.unmoved_each):
+            usable[source] = usable[source] & (errors[source] < unmoved)
+        some = torch.stack(usable).any(dim=0)
+        counted = [mask | ~some for mask in usable]
+        error = self._over_sources(errors, counted)
         kept = some
-        if reference.unmoved is not None and reference.unmoved_each is None:
+        if reference.unmoved is not None and not reference.unmoved_each:
             # Equality goes to the unmoved source: a fixed rule, so that runs repeat.
             kept = some & (error < reference.unmoved)
         if self.geometry_weighted:
-            error = self._over_sources(errors, usable | ~some, geometry_weights(batch, estimate))
+            weights = list(geometry_weights(batch, estimate).split(1, dim=1))
+            error = self._over_sources(errors, counted, weights)
         not_learned = error.detach() if reference.unmoved is None else reference.unmoved
         return PerPixel(torch.where(kept, error, not_learned), kept)
 
@@ -173,15 +175,35 @@ class Photometric(LossTerm):
         return clipped(error, self.clip_percentile) if self.clip_percentile else error
 
     def _over_sources(
-        self, errors: Tensor, counted: Tensor | None = None, weights: Tensor | None = None
+        self, errors: list[Tensor], counted: Sequence[Tensor] = (), weights: Sequence[Tensor] = ()
     ) -> Tensor:
-        """Least or mean over dim 1 of (B, S, h, w), of those that count (absent: all), then weighted."""
-        if counted is None:
-            counted = torch.ones_like(errors, dtype=torch.bool)
+        """Least or mean of the sources' errors, of those that count (absent: all), then weighted."""
+        values = (
+            [error * weight for error, weight in zip(errors, weights, strict=True)] if weights else errors
+        )
         if self.per_pixel_minimum:
-            candidates = errors.masked_fill(~counted, torch.inf)
-            if weights is None:
-                return candidates.amin(dim=1, keepdim=True)
-            return (errors * weights).gather(1, candidates.argmin(dim=1, keepdim=True))
-        weighted = errors if weights is None else errors * weights
-        return weighted.masked_fill(~counted, 0).sum(dim=1, keepdim=True) / counted.sum(dim=1, keepdim=True)
+            return of_the_least(values, errors, counted)
+        if not counted:
+            return torch.stack(values).mean(dim=0)
+        masks = torch.stack(list(counted))
+        return torch.stack(values).masked_fill(~masks, 0).sum(dim=0) / masks.sum(dim=0)
+
+
+def of_the_least(values: list[Tensor], errors: list[Tensor], counted: Sequence[Tensor] = ()) -> Tensor:
+    """The value of the source whose error is least, of those that count; the first of equals.
+
+    Args:
+        values: (B, 1, h, w) of each source; may want a gradient.
+        errors: (B, 1, h, w) that decide, without one.
+        counted: (B, 1, h, w) bool; absent: all.
+    """
+    compared = [error.detach() for error in errors]
+    if counted:
+        compared = [
+            error.masked_fill(~mask, torch.inf) for error, mask in zip(compared, counted, strict=True)
+        ]
+    value, least = values[0], compared[0]
+    for other, its_error in zip(values[1:], compared[1:], strict=True):
+        value = torch.where(its_error < least, other, value)
+        least = torch.minimum(its_error, least)
+    return value

@@ -101,9 +101,7 @@ def similarity_of(padded: Tensor, y: WindowStatistics, window: int) -> Tensor:
     return luminance.mul_(structure).div_(luminance_limit.mul_(structure_limit))
 
 
-def _factors(
-    x: WindowStatistics, y: WindowStatistics, window: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _factors(x: WindowStatistics, y: WindowStatistics, window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Luminance and its limit, structure and its limit: SSIM is the product of the two quotients."""
     covariance = box_mean(x.padded * y.padded, window).addcmul_(x.mean, y.mean, value=-1)
     grey_x, grey_y = x.mean + MID_GREY, y.mean + MID_GREY
