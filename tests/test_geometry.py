@@ -178,6 +178,21 @@ def test_gradient_of_the_intrinsics():
     assert gradcheck(columns, (torch.tensor(1.02).double().requires_grad_(),))
 
 
+def test_gradient_where_points_lie_behind_the_source():
+    scene = wall(torch.eye(4).double()[None], size=(4, 5), target_K=camera_matrix(9.0, 8.0, 4.2, 3.1))
+    # Nearer than 2 m is behind a camera 2 m ahead.
+    rho = torch.linspace(0.3, 0.7, 20).double().view(1, 1, 4, 5).requires_grad_()
+    motion = torch.tensor([[0.02, -0.01, 0.03, 0.1, -0.2, -2.0]]).double().requires_grad_()
+
+    def places(rho, motion):
+        T = pose.T_from_axis_angle(motion[:, :3], motion[:, 3:])
+        projection = project_to_source(scene.target.K, PosedView(scene.source.view, T), rho)
+        return projection.pixels, projection.relative_depth
+
+    assert not places(rho, motion)[1].gt(0).all() and places(rho, motion)[1].gt(0).any()
+    assert gradcheck(places, (rho, motion), eps=1e-8, atol=1e-4)
+
+
 def test_the_gradient_at_zero_rotation_is_the_generators():
     axis_angle = torch.zeros(3).double()
     jacobian = torch.autograd.functional.jacobian(

@@ -11,7 +11,7 @@ from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.pose import T_from_axis_angle
 from selfsup_depth.geometry.view_synthesis import synthesize
 from selfsup_depth.losses.needs import Need
-from selfsup_depth.losses.photometric import Photometric
+from selfsup_depth.losses.photometric import Photometric, of_the_least
 from selfsup_depth.losses.photometric_error import clipped, photometric_error
 from selfsup_depth.structures import Batch, DepthEstimate
 
@@ -132,3 +132,14 @@ def test_the_weight_needs_the_sources_depth():
         term(
             Batch(scene().target, [], [], []), [level_of(scene(), [TRUTH])._replace(source_inverse_depths=[])]
         )
+
+
+def test_the_least_of_three_has_the_value_and_the_gradient_of_the_first_of_equals():
+    rows = [[1.0, 3.0, 2.0, 2.0], [2.0, 1.0, 3.0, 2.0], [3.0, 2.0, 1.0, 2.0]]
+    errors = [torch.tensor(row).view(1, 1, 1, -1).requires_grad_() for row in rows]
+    least = of_the_least(errors, errors)
+    assert least.flatten().tolist() == [1.0, 1.0, 1.0, 2.0]
+    gradients = torch.autograd.grad(least.sum(), errors)
+    assert torch.cat(gradients).flatten(1).tolist() == [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]]
+    counted = [torch.full_like(errors[0], number != 0, dtype=torch.bool) for number in range(3)]
+    assert of_the_least(errors, errors, counted).flatten().tolist() == [2.0, 1.0, 1.0, 2.0]

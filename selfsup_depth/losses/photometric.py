@@ -151,7 +151,7 @@ class Photometric(LossTerm):
     def _per_pixel(self, batch: Batch, reference: _Reference, estimate: DepthEstimate) -> PerPixel:
         errors = [self._error(synthesis.image, reference.target) for synthesis in estimate.syntheses]
         if estimate.explainability:
-            errors = list(explained(estimate, torch.cat(errors, dim=1)).split(1, dim=1))
+            errors = list(explained(estimate, torch.cat(errors, dim=1)).tensor_split(len(errors), dim=1))
         usable = [torch.ones_like(error, dtype=torch.bool) for error in errors]
         if self.padding == "masked":
             usable = [synthesis.valid for synthesis in estimate.syntheses]
@@ -165,7 +165,7 @@ class Photometric(LossTerm):
             # Equality goes to the unmoved source: a fixed rule, so that runs repeat.
             kept = some & (error < reference.unmoved)
         if self.geometry_weighted:
-            weights = list(geometry_weights(batch, estimate).split(1, dim=1))
+            weights = geometry_weights(batch, estimate).tensor_split(len(errors), dim=1)
             error = self._over_sources(errors, counted, weights)
         not_learned = error.detach() if reference.unmoved is None else reference.unmoved
         return PerPixel(torch.where(kept, error, not_learned), kept)

@@ -149,7 +149,8 @@ def spread(values: Tensor, window: int) -> Tensor:
     Returns:
         (N, B, C, h + 2r, W + 2r).
     """
-    return box_mean(F.pad(values.flatten(0, 1), [window - 1] * 4), window).unflatten(0, values.shape[:2])
+    spread_out = box_mean(F.pad(values.flatten(0, 1), [window - 1] * 4), window)
+    return spread_out.view(*values.shape[:3], *spread_out.shape[-2:])
 
 
 def fold_reflection(padded: Tensor, window: int) -> Tensor:
