@@ -12,7 +12,7 @@ from PIL import Image
 from scenes import camera_matrix
 
 from selfsup_depth.geometry.point_cloud import lies_on_surface, unproject
-from selfsup_depth.geometry.view_synthesis import pixel_grid
+from selfsup_depth.geometry.projection import pixel_grid
 from selfsup_depth.training.point_clouds import point_cloud
 from selfsup_depth.training.prediction import Predictor
 

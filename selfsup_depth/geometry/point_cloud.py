@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from selfsup_depth.geometry.camera import inverse_intrinsics
 from selfsup_depth.geometry.inverse_depth import depth_from_inverse_depth
-from selfsup_depth.geometry.view_synthesis import pixel_grid
+from selfsup_depth.geometry.projection import pixel_grid
 
 
 def unproject(inverse_depth: Tensor, K: Tensor) -> Tensor:
