@@ -45,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code.
 
     0 done, 2 usage or configuration, 3 data, 4 checkpoint, 5 numeric, 6 storage, 7 run
-    directory in use, 8 some runs of an ablation failed, 130 interrupted, 141 nobody reads the
-    output, 143 terminated, 70 a bug.
+    directory in use, 8 some runs of an ablation failed, 9 another process of the run was lost,
+    130 interrupted, 141 nobody reads the output, 143 terminated, 70 a bug.
 
     Args:
         arguments: after the program's name; those of this process if absent.

@@ -63,3 +63,9 @@ class RunsFailedError(SelfsupDepthError):
     """Some runs of an ablation failed; the others are done."""
 
     exit_code = 8
+
+
+class LostProcessError(SelfsupDepthError):
+    """Another process of a distributed run has died or gives no answer."""
+
+    exit_code = 9

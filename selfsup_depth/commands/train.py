@@ -16,7 +16,9 @@ from selfsup_depth.training.run_directory import Resume
 
 AUTO = "auto"
 # Options of the command that are keys of the configuration, too.
-SHORT = {"seed": "seed", "keep": "keep", "save_every": "save_every", "on_bad_data": "data.on_bad_data"}
+SHORT = {name: name for name in ("seed", "keep", "save_every", "process_timeout")} | {
+    "on_bad_data": "data.on_bad_data"
+}
 
 EPILOG = """
 Every other option is an argument of a constructor, written --SECTION.OPTION VALUE, or in a
@@ -109,6 +111,11 @@ def make_parser() -> CommandParser:
     add("--seed", metavar="INT", help="of everything random; default: 0")
     add("--keep", metavar="K", help="newest numbered checkpoints to keep beside last and best; default: 0")
     add("--save-every", metavar="STEPS", help="save this often, too; a tenth of the run is always saved")
+    add(
+        "--process-timeout",
+        metavar="SECONDS",
+        help="of several processes, wait this long for one; default: 600",
+    )
     add("--on-bad-data", metavar="error|skip", help="the same as --data.on_bad_data; default: error")
     add(
         "-h",

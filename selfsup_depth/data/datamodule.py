@@ -154,6 +154,11 @@ class DepthDataModule(LightningDataModule):
         return measured_loader(self._measured["test"], self.num_workers, self.trainer)
 
     @property
+    def num_examples(self) -> tuple[int, int]:
+        """Examples of training and of validation, of all processes together."""
+        return len(self._training or ()), len(self._measured.get("val", ()))
+
+    @property
     def has_measured(self) -> bool:
         """Whether there is anything to validate against."""
         return bool(self._measured.get("val"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,9 +80,15 @@ class TrainingLoader(DataLoader[Batch]):
 def measured_loader(
     examples: MeasuredExamples, num_workers: int, trainer: Trainer | None
 ) -> DataLoader[Measured] | list[DataLoader[Measured]]:
-    """This process's share of the examples, one by one; no loader if there are none."""
+    """This process's share of the examples, one by one; no loader if there are none.
+
+    Fewer examples than processes are given to every process: the means over them stay the same, and
+    a process without any would not come to validation, where the others wait for it.
+    """
     rank, world_size = processes(trainer)
-    mine = MeasuredExamples(examples.examples[rank::world_size], examples.size)
+    mine = examples
+    if len(examples) >= world_size:
+        mine = MeasuredExamples(examples.examples[rank::world_size], examples.size)
     return DataLoader(mine, batch_size=1, **_worker_options(num_workers)) if len(mine) else []
 
 
@@ -104,10 +111,19 @@ def _worker_options(num_workers: int) -> dict[str, Any]:
 
 
 def _leave_signals_to_the_run(worker: int) -> None:
-    """Let a signal to the whole process group reach the process that decides, not its readers.
+    """Let a signal to every process of a job reach the one that decides, not its readers.
 
-    They end when it closes their queue, or when they find it gone.
+    They end when it closes their queue, when it tells them to, or when they find it gone.
     """
     os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_when_told, name="ending", daemon=True).start()
+
+
+def _end_when_told() -> None:
+    """Obey a SIGTERM of the process that reads from this one; a scheduler's is for that one."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from selfsup_depth.modules.base import num_training_steps
 from selfsup_depth.structures import Batch
+from selfsup_depth.training.processes import is_lost_connection
 
 # Seconds between two lines where the output is a file, so that a log stays readable.
 LOG_INTERVAL = 15.0
@@ -57,6 +58,9 @@ class Progress(Callback):
         self.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if self.bar is not None:
+            # Another process that has failed has said why; nothing comes after that.
+            self.bar.disable = self.bar.disable or is_lost_connection(exception)
         self.close()
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from selfsup_depth.training.layers import CLASS, arguments_beside_class
 log = logging.getLogger(__name__)
 
 # How far a run goes and what it keeps on the way: nothing that is computed depends on it.
-FREE = ("trainer.max_steps", "trainer.max_epochs", "keep", "save_every")
+FREE = ("trainer.max_steps", "trainer.max_epochs", "keep", "save_every", "process_timeout")
 # What decides which examples a batch of a given number holds; how many read them does not.
 ORDER = ("data", "seed", "trainer.devices", "trainer.num_nodes", "trainer.limit_train_batches")
 READING = ("data.num_workers",)

@@ -19,6 +19,7 @@ from selfsup_depth.training.checkpoint_io import size_of
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
 from selfsup_depth.training.preflight import check_fit
+from selfsup_depth.training.processes import end_others, end_with_the_first, stand_together
 from selfsup_depth.training.resuming import Continuation, continue_from
 from selfsup_depth.training.run_directory import Resume, RunDirectory
 from selfsup_depth.training.sections import SECTIONS
@@ -49,6 +50,7 @@ def fit(
     Raises:
         SelfsupDepthError: whatever is refused, before the first step.
     """
+    end_with_the_first()
     directory = RunDirectory(run)
     last = directory.last_checkpoint(resume)
     earlier = continue_from(last, config, allow_change) if last else None
@@ -56,7 +58,11 @@ def fit(
     try:
         claim(directory, config, last, resume, overwrite)
         directory.check_space((SPARE_CHECKPOINTS + config["keep"]) * checkpoint_bytes(module))
+        stand_together(trainer)
         train(trainer, module, data, directory, last)
+    except Exception as error:
+        end_others(error, trainer)
+        raise
     finally:
         directory.release()
 

@@ -44,4 +44,6 @@ SECTIONS = {
     # Numbered checkpoints that are kept; steps between saves, 0: a tenth of the run.
     "keep": Section(int, value=0),
     "save_every": Section(int, value=0),
+    # Seconds that a process of a distributed run may leave the others without an answer.
+    "process_timeout": Section(float, value=600.0),
 }

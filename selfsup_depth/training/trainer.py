@@ -17,6 +17,7 @@ from selfsup_depth.training.collapse_monitor import CollapseMonitor
 from selfsup_depth.training.finite_guard import FiniteGuard
 from selfsup_depth.training.learned_intrinsics import RecordIntrinsics, learns_intrinsics
 from selfsup_depth.training.pictures import Pictures
+from selfsup_depth.training.processes import Togetherness
 from selfsup_depth.training.progress import Progress
 from selfsup_depth.training.record import record_of
 from selfsup_depth.training.resuming import Difference, TakeEffect
@@ -77,6 +78,7 @@ def make_callbacks(
     """What accompanies a run: checkpoints with their record, pictures, progress, learning rate."""
     last = LastCheckpoint(directory.last, (every_n_steps, config["save_every"]), config["keep"])
     callbacks: list[Callback] = [
+        Togetherness(config["process_timeout"]),
         FiniteGuard(directory.path / "nonfinite_steps.jsonl"),
         CollapseMonitor(directory.path / "collapse.jsonl"),
         RecordInCheckpoint(record_of(config, module, data)),
