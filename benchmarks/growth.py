@@ -80,7 +80,9 @@ def main() -> None:
     grown, samples = slope(count.samples), count.samples
     held = {(s.descriptors, s.threads) for s in samples}
     print(f"{len(samples)} samples, steps {samples[0].step}..{samples[-1].step}")
-    print(f"memory {samples[0].megabytes:.1f} -> {samples[-1].megabytes:.1f} MB, {grown:+.3f} MB in 1,000 steps")
+    print(
+        f"memory {samples[0].megabytes:.1f} -> {samples[-1].megabytes:.1f} MB, {grown:+.3f} MB in 1,000 steps"
+    )
     print(f"descriptors and threads: {sorted(held)}")
     raise SystemExit(grown >= MOST_MEGABYTES or len(held) > 1)
 

@@ -24,4 +24,14 @@ def tiny_run(folder: Path, steps: int, *options: str) -> list[str]:
     names = ["--config=method/monodepth2_mono_stereo.yaml", "--config=data/kitti_raw.yaml"]
     place = [f"--data.root={folder / 'drive'}", f"--data.split={folder / 'drive' / 'splits'}"]
     length = [f"--trainer.max_steps={steps}", "--trainer.accelerator=cpu", "--trainer.devices=1"]
-    return ["train", *names, *place, f"--run={folder / 'run'}", "--overwrite", *sizes, *widths, *length, *options]
+    return [
+        "train",
+        *names,
+        *place,
+        f"--run={folder / 'run'}",
+        "--overwrite",
+        *sizes,
+        *widths,
+        *length,
+        *options,
+    ]

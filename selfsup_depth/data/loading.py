@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Iterator
-from typing import Any
 
-import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.trainer.states import TrainerStatus
 from torch.utils.data import DataLoader
 
 from selfsup_depth.data.examples import MeasuredExamples, TrainingExamples
 from selfsup_depth.data.order import ShuffledOrder
+from selfsup_depth.data.readers import answered, reader_options
 from selfsup_depth.data.recording import Photograph
 from selfsup_depth.structures import Batch, Measured
-
-# A worker that hangs (a dead network drive) is an error after this time, not a run that waits.
-WORKER_TIMEOUT_SECONDS = 300
 
 
 class TrainingLoader(DataLoader[Batch]):
@@ -43,7 +36,7 @@ class TrainingLoader(DataLoader[Batch]):
         self._num_given = 0
         self._resumed = False
         super().__init__(
-            examples, batch_size, sampler=self.order, drop_last=True, **_worker_options(num_workers)
+            examples, batch_size, sampler=self.order, drop_last=True, **reader_options(num_workers)
         )
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
@@ -52,7 +45,8 @@ class TrainingLoader(DataLoader[Batch]):
         self._resumed = False
         assert self.batch_size is not None
         self.order.begin(self._epoch, done=self._num_given * self.batch_size)
-        for batch in super().__iter__():
+        batches = super().__iter__()
+        for batch in answered(batches, lambda _: self.images_of(self._epoch, self._num_given)[0]):
             self._num_given += 1
             yield batch
 
@@ -77,6 +71,22 @@ class TrainingLoader(DataLoader[Batch]):
         self._epoch, self._num_given, self._resumed = state["epoch"], state["num_given"], True
 
 
+class MeasuredLoader(DataLoader[Measured]):
+    """Views with measured depth, one by one and in order.
+
+    Args:
+        examples: what to read.
+        num_workers: processes that read.
+    """
+
+    def __init__(self, examples: MeasuredExamples, num_workers: int) -> None:
+        self._examples = examples
+        super().__init__(examples, batch_size=1, **reader_options(num_workers))
+
+    def __iter__(self) -> Iterator[Measured]:  # type: ignore[override]
+        return answered(super().__iter__(), lambda number: self._examples.examples[number].frame.image)
+
+
 def measured_loader(
     examples: MeasuredExamples, num_workers: int, trainer: Trainer | None
 ) -> DataLoader[Measured] | list[DataLoader[Measured]]:
@@ -89,7 +99,7 @@ def measured_loader(
     mine = examples
     if len(examples) >= world_size:
         mine = MeasuredExamples(examples.examples[rank::world_size], examples.size)
-    return DataLoader(mine, batch_size=1, **_worker_options(num_workers)) if len(mine) else []
+    return MeasuredLoader(mine, num_workers) if len(mine) else []
 
 
 def processes(trainer: Trainer | None) -> tuple[int, int]:
@@ -97,33 +107,3 @@ def processes(trainer: Trainer | None) -> tuple[int, int]:
     if trainer is None or trainer.state.status != TrainerStatus.RUNNING:
         return 0, 1
     return trainer.global_rank, trainer.world_size
-
-
-def _worker_options(num_workers: int) -> dict[str, Any]:
-    return {
-        "num_workers": num_workers,
-        # An epoch may be two batches: starting the workers anew for each would cost more.
-        "persistent_workers": num_workers > 0,
-        "worker_init_fn": _leave_signals_to_the_run if num_workers else None,
-        "timeout": WORKER_TIMEOUT_SECONDS if num_workers else 0,
-        "pin_memory": torch.cuda.is_available(),
-    }
-
-
-def _leave_signals_to_the_run(worker: int) -> None:
-    """Let a signal to every process of a job reach the one that decides, not its readers.
-
-    They end when it closes their queue, when it tells them to, or when they find it gone.
-    """
-    os.setpgid(0, 0)
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_end_when_told, name="ending", daemon=True).start()
-
-
-def _end_when_told() -> None:
-    """Obey a SIGTERM of the process that reads from this one; a scheduler's is for that one."""
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
-    os._exit(0)

@@ -7,6 +7,7 @@ first that failed. torchrun and srun watch by themselves, and name the process t
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import re
@@ -15,18 +16,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import torch.distributed
 from lightning_fabric.utilities.distributed import _set_num_threads_if_needed
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Trainer
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
-from selfsup_depth.data.datamodule import DepthDataModule
-from selfsup_depth.errors import DataError, LostProcessError, SelfsupDepthError, first_line
-from selfsup_depth.training.agreement import end_together, gather
+from selfsup_depth.errors import LostProcessError, SelfsupDepthError, first_line
 
 # The processes of a run come to its start at different times: a cold disk, a queue.
 START_SECONDS = 600.0
@@ -36,6 +35,8 @@ POLL_SECONDS = 0.3
 PATIENCE_SECONDS, LONGER_PATIENCE_SECONDS = 6.0, 12.0
 
 GO_ON = "--resume goes on from the last checkpoint"
+# The process that started this one, in the environment of those that the first process starts.
+STARTED_BY = "SELFSUP_DEPTH_STARTED_BY"
 
 # gloo says what it does by RuntimeError alone.
 LOST_CONNECTION = re.compile(
@@ -54,34 +55,14 @@ class WatchedLauncher(_SubprocessScriptLauncher):
         """Start the processes, if nobody else does, then call the function."""
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not self.cluster_environment.creates_processes_externally:
-            self._call_children_scripts()
+            os.environ[STARTED_BY] = str(os.getpid())
+            try:
+                self._call_children_scripts()
+            finally:
+                del os.environ[STARTED_BY]
             threading.Thread(target=watch, args=(self.procs,), name="processes", daemon=True).start()
         _set_num_threads_if_needed(num_processes=self.num_processes)
         return function(*args, **kwargs)
-
-
-class Togetherness(Callback):
-    """Processes of a run begin with the same examples, and wait only so long for each other.
-
-    Args:
-        timeout: seconds that a process may leave the others without an answer once training has begun.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(data, DepthDataModule)
-        counts = gather(data.num_examples, trainer)
-        if stage == "fit" and len(set(counts)) > 1:
-            what = "the processes of the run found different numbers of examples (training, validation)"
-            fix = "give every machine the same data"
-            end_together(trainer, DataError(f"{what}: {counts}, in {data.root}; {fix}"))
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.world_size > 1:
-            torch.distributed.distributed_c10d._set_pg_timeout(timedelta(seconds=self.timeout))
 
 
 def stand_together(trainer: Trainer) -> None:
@@ -100,19 +81,27 @@ def stand_together(trainer: Trainer) -> None:
         )
 
 
-def end_with_the_first() -> None:
-    """In a process that another one started: end when that one is gone, whatever it does then."""
-    parent = os.getppid()
+@contextlib.contextmanager
+def ending_with_the_first() -> Iterator[None]:
+    """While the context lasts, a process that another one started ends when that one is gone."""
+    ended = threading.Event()
 
-    def watch_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(POLL_SECONDS)
-        # One of them says so.
-        first = os.environ["LOCAL_RANK"] == ("0" if launched_from_outside() else "1")
-        end_at_once(f"the process that started this one is gone; {GO_ON}" if first else "")
+    def watch_parent(parent: int, speaks: bool) -> None:
+        while not ended.wait(POLL_SECONDS):
+            if os.getppid() != parent:
+                end_at_once(f"the process that started this one is gone; {GO_ON}" if speaks else "")
 
-    if "LOCAL_RANK" in os.environ:
-        threading.Thread(target=watch_parent, name="parent", daemon=True).start()
+    # One of them says so.
+    if STARTED_BY in os.environ:
+        of_whom = int(os.environ[STARTED_BY]), os.environ["LOCAL_RANK"] == "1"
+        threading.Thread(target=watch_parent, args=of_whom, name="parent", daemon=True).start()
+    elif "TORCHELASTIC_RUN_ID" in os.environ:
+        of_whom = os.getppid(), os.environ["LOCAL_RANK"] == "0"
+        threading.Thread(target=watch_parent, args=of_whom, name="parent", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def watch(others: list[subprocess.Popen[Any]]) -> None:
@@ -146,8 +135,8 @@ def end_others(error: Exception, trainer: Trainer) -> None:
     """
     if trainer.world_size == 1:
         return
-    lost, outside = is_lost_connection(error), launched_from_outside()
     started = getattr(trainer.strategy.launcher, "procs", [])
+    lost, outside = is_lost_connection(error), not started and STARTED_BY not in os.environ
     if lost and not outside:
         # Whoever failed ends this process meanwhile (see `watch`), or the first one does.
         time.sleep(PATIENCE_SECONDS if started else LONGER_PATIENCE_SECONDS)
@@ -165,11 +154,6 @@ def end_others(error: Exception, trainer: Trainer) -> None:
         os.kill(os.getppid(), signal.SIGKILL)  # the first process hangs and hears nothing else
         end_at_once(message)
     raise LostProcessError(message)
-
-
-def launched_from_outside() -> bool:
-    """Whether torchrun or srun has started the processes, and watches them."""
-    return "TORCHELASTIC_RUN_ID" in os.environ or "SLURM_PROCID" in os.environ
 
 
 def is_lost_connection(error: BaseException) -> bool:

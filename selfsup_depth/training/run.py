@@ -11,6 +11,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer, seed_everything
 
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.readers import killed_readers_named
 from selfsup_depth.errors import ConfigError, DataError, first_line
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.bad_data import keep_bad_data
@@ -19,7 +20,7 @@ from selfsup_depth.training.checkpoint_io import size_of
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
 from selfsup_depth.training.preflight import check_fit
-from selfsup_depth.training.processes import end_others, end_with_the_first, stand_together
+from selfsup_depth.training.processes import end_others, ending_with_the_first, stand_together
 from selfsup_depth.training.resuming import Continuation, continue_from
 from selfsup_depth.training.run_directory import Resume, RunDirectory
 from selfsup_depth.training.sections import SECTIONS
@@ -31,6 +32,7 @@ SPARE_CHECKPOINTS = 3
 RANKS = ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
+@ending_with_the_first()
 def fit(
     config: dict[str, Any],
     run: Path,
@@ -50,7 +52,6 @@ def fit(
     Raises:
         SelfsupDepthError: whatever is refused, before the first step.
     """
-    end_with_the_first()
     directory = RunDirectory(run)
     last = directory.last_checkpoint(resume)
     earlier = continue_from(last, config, allow_change) if last else None
@@ -59,7 +60,8 @@ def fit(
         claim(directory, config, last, resume, overwrite)
         directory.check_space((SPARE_CHECKPOINTS + config["keep"]) * checkpoint_bytes(module))
         stand_together(trainer)
-        train(trainer, module, data, directory, last)
+        with killed_readers_named():
+            train(trainer, module, data, directory, last)
     except Exception as error:
         end_others(error, trainer)
         raise

@@ -14,6 +14,7 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.depth_files import DepthPng, DisparityPng
 from selfsup_depth.data.examples import MeasuredExamples
 from selfsup_depth.data.kitti_raw import KittiRaw
+from selfsup_depth.data.readers import killed_readers_named
 from selfsup_depth.data.recording import DepthSource
 from selfsup_depth.data.velodyne import VelodyneDepth
 from selfsup_depth.errors import ConfigError, DataError
@@ -97,6 +98,7 @@ def evaluate_on_data(
 
     Raises:
         DataError: the data cannot be used, or no test frame has measured depth.
+        LostProcessError: a process that reads was killed, or gave no answer.
     """
     data.setup("test")
     loader = data.test_dataloader()
@@ -106,14 +108,17 @@ def evaluate_on_data(
     frames = zip(loader, names_and_sources(loader), strict=True)
     sources: Counter[str] = Counter()
     predict = module.predict_inverse_depth
-    for batch, (name, source) in tqdm(frames, total=len(loader), desc="evaluating", unit="image"):
-        check_instrument(source, name, protocol)
-        image = batch.view.image.to(module.device)
-        inverse_depth, *difference = predict_with_flip(predict, image) if protocol.flip else (predict(image),)
-        rig = [source.focal * source.baseline] if isinstance(source, DisparityPng) else []
-        context = ImageContext([batch.view.image[0]], [between[0, 0] for between in difference])
-        evaluation.update(inverse_depth, batch.depth, [name], rig, [context])
-        sources[name_of(source)] += 1
+    with killed_readers_named():
+        for batch, (name, source) in tqdm(frames, total=len(loader), desc="evaluating", unit="image"):
+            check_instrument(source, name, protocol)
+            image = batch.view.image.to(module.device)
+            inverse_depth, *difference = (
+                predict_with_flip(predict, image) if protocol.flip else (predict(image),)
+            )
+            rig = [source.focal * source.baseline] if isinstance(source, DisparityPng) else []
+            context = ImageContext([batch.view.image[0]], [between[0, 0] for between in difference])
+            evaluation.update(inverse_depth, batch.depth, [name], rig, [context])
+            sources[name_of(source)] += 1
     return evaluation, dict(sources)
 
 

@@ -17,7 +17,6 @@ from selfsup_depth.training.collapse_monitor import CollapseMonitor
 from selfsup_depth.training.finite_guard import FiniteGuard
 from selfsup_depth.training.learned_intrinsics import RecordIntrinsics, learns_intrinsics
 from selfsup_depth.training.pictures import Pictures
-from selfsup_depth.training.processes import Togetherness
 from selfsup_depth.training.progress import Progress
 from selfsup_depth.training.record import record_of
 from selfsup_depth.training.resuming import Difference, TakeEffect
@@ -25,6 +24,7 @@ from selfsup_depth.training.run_directory import RunDirectory
 from selfsup_depth.training.saving import LastCheckpoint
 from selfsup_depth.training.signals import Signals
 from selfsup_depth.training.synchronised_norm import SynchronisedNorms
+from selfsup_depth.training.togetherness import Togetherness
 
 # Pictures and validations of a run, where its configuration does not say how often.
 NUM_PICTURES = 10
