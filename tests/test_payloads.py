@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from faults.workshop import TINY, reseal, seal
+from videos import moving_pattern, write_video
 
 from selfsup_depth.cli import main
 from selfsup_depth.data.two_view_motion import ImagePair, pair_motions
@@ -196,6 +197,43 @@ def test_a_foreign_class_is_imported_only_on_trust(place, capfd):
     reseal(checkpoint(place), change)
     assert main([*PREDICT, "--trust"]) != 0
     assert Path(CANARY).exists()
+
+
+# --- data that a checkpoint names, and that would be made for it
+
+DRIVE = {
+    "class_path": "SyntheticDrive",
+    "init_args": {"options": {"drives": 2, "frames": 3, "height": 32, "width": 64, "held_out_drives": 1}},
+}
+
+
+def test_data_that_only_a_checkpoint_names_is_not_written(place, capfd):
+    def change(content):
+        content["selfsup_depth"]["config"]["data"] |= {"layout": DRIVE, "root": "elsewhere/drive"}
+
+    reseal(checkpoint(place), change)
+    before = {*place.rglob("*")}
+    refused(capfd, EVALUATE, (3,))
+    refused(capfd, [*EVALUATE, "--data.root=here"], (3,))
+    assert {*place.rglob("*")} == before
+    assert main([*EVALUATE, "--trust"]) == 0
+    assert (place / "elsewhere/drive/options.json").is_file()
+    assert main(EVALUATE) == 0  # it is there now
+
+
+def test_a_video_that_only_a_checkpoint_names_is_not_indexed(place, capfd, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    write_video(place / "drive.mp4", moving_pattern(4))
+
+    def change(content):
+        content["selfsup_depth"]["config"]["data"] |= {
+            "layout": {"class_path": "VideoFile"},
+            "root": "drive.mp4",
+        }
+
+    reseal(checkpoint(place), change)
+    refused(capfd, EVALUATE, (3,))
+    assert not (place / "cache").exists()
 
 
 # --- configuration

@@ -28,6 +28,10 @@ class Layout(abc.ABC):
     def prepare(self, root: Path) -> None:  # noqa: B027 (most layouts have nothing to prepare)
         """Make the data if this layout can and it is not there yet; called by one process."""
 
+    def is_prepared(self, root: Path) -> bool:
+        """Whether `prepare` would write nothing."""
+        return True
+
     @abc.abstractmethod
     def recordings(self, root: Path) -> list[Recording]:
         """Every recording under `root`, built from the files that exist, ordered by name.

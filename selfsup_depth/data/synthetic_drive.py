@@ -45,6 +45,10 @@ class SyntheticDrive(KittiRaw):
         """Render the drives unless they are there."""
         synthesize(root, self.options)
 
+    def is_prepared(self, root: Path) -> bool:
+        """Whether the drives are there."""
+        return _is_rendered(root, self.options)
+
 
 def synthesize(root: Path, options: SyntheticOptions = DEFAULT_OPTIONS, progress: bool = True) -> None:
     """Render a set of drives, unless the same one is there already.

@@ -33,6 +33,10 @@ class VideoFile(Layout):
         """Decode every video once, unless that was done before; bad ones are refused later."""
         self.usable_recordings(root)
 
+    def is_prepared(self, root: Path) -> bool:
+        """Whether the frames of every video are known."""
+        return all(VideoIndex.load(user_cache("video", path), path) for path in videos_under(root))
+
     def recordings(self, root: Path) -> list[Recording]:
         """Every video under `root`."""
         return [_recording(path, root) for path in videos_under(root)]

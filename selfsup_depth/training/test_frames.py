@@ -14,6 +14,7 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.depth_files import DepthPng, DisparityPng
 from selfsup_depth.data.examples import MeasuredExamples
 from selfsup_depth.data.kitti_raw import KittiRaw
+from selfsup_depth.data.parts import data_root
 from selfsup_depth.data.readers import killed_readers_named
 from selfsup_depth.data.recording import DepthSource
 from selfsup_depth.data.velodyne import VelodyneDepth
@@ -51,10 +52,12 @@ def data_for(
         files: configurations; without any, the data of the checkpoint's own run.
         flags: over the files.
         protocol: decides what the depth of a laser point is.
-        trust: whether the checkpoint's record may name classes from outside the package.
+        trust: whether the checkpoint's record may name classes from outside the package, and
+            data that is to be made.
 
     Raises:
         ConfigError: the configuration does not describe data.
+        DataError: it is only named by the checkpoint, and would have to be made.
     """
     height, width = record["size"]
     size = [("data.height", str(height)), ("data.width", str(width))]
@@ -77,8 +80,21 @@ def data_for(
             data.layout.measured = "annotated"
         elif protocol.velodyne_depth == "velodyne_forward_x":
             data.layout.measured = "velodyne"
-    data.prepare_data()
+    prepare(data, trusted)
     return data
+
+
+def prepare(data: DepthDataModule, trusted: bool) -> None:
+    """Make the data if it can be made, where the user has named it.
+
+    Raises:
+        DataError: only the checkpoint names it, and it would have to be written.
+    """
+    root = data_root(data.layout, data.root)
+    if not trusted and not data.layout.is_prepared(root):
+        what = "the data that the checkpoint names is not there and would be written"
+        raise DataError(f"{what}, in {root}; name the data with --config, or let --trust write it")
+    data.prepare_data()
 
 
 @torch.inference_mode()
