@@ -52,6 +52,11 @@ class InferenceNetwork(nn.Module):
         inverse_depth = finest[:, :1]
         return depth_from_inverse_depth(inverse_depth), inverse_depth
 
+    def predict_inverse_depth(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in [0, 1] to inverse depth (B, 1, H, W) in 1/m, like a training module."""
+        inverse_depth: Tensor = self(image)[1]
+        return inverse_depth
+
 
 def fold_batch_norms(network: nn.Module) -> None:
     """Make every batch normalisation behind a convolution part of it, in place.

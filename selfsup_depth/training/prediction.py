@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from selfsup_depth.data.camera_files import StatedCamera
 from selfsup_depth.data.transforms import Framing
 from selfsup_depth.evaluation.flip import predict_with_flip
 from selfsup_depth.geometry.camera import resize_intrinsics
+from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.networks.inference import InferenceNetwork
 from selfsup_depth.training.checkpoint import load_checkpoint
 from selfsup_depth.training.devices import device_named
 from selfsup_depth.training.image_like import ImageLike, is_stack, pictures_from
@@ -185,11 +187,11 @@ def load(path: str | Path, device: str = "auto", trust: bool = False, flip: bool
     loaded = load_checkpoint(Path(path), trust=trust)
     record = loaded.record
     height, width = record["size"]
-    module: nn.Module = loaded.module.eval().to(place)
+    module = module_to_ask(loaded.module).to(place)
     learned = record.get("intrinsics")
     K = torch.tensor(learned["K"]) if learned else None
     return Predictor(
-        module,  # type: ignore[arg-type]
+        module,
         (height, width),
         record["scale"]["kind"],
         place,
@@ -199,3 +201,10 @@ def load(path: str | Path, device: str = "auto", trust: bool = False, flip: bool
         flip,
         hash_of_config(record["config"]) if "config" in record else "",
     )
+
+
+def module_to_ask(trained: SelfSupervisedDepth) -> SelfSupervisedDepth | InferenceNetwork:
+    """The trained network as it is fastest to ask; one that says its depth in its own way as it is."""
+    if type(trained).predict_inverse_depth is SelfSupervisedDepth.predict_inverse_depth:
+        return InferenceNetwork(trained.depth_net, channels_last=True)
+    return trained.eval()
