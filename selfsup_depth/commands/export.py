@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 from selfsup_depth.commands.output import make_folder
@@ -58,6 +59,23 @@ def make_parser() -> CommandParser:
     )
     add("--format", choices=FORMATS, required=True, help="what to write")
     add("--output", type=Path, required=True, metavar="PATH", help="file (onnx, pt2) or new folder")
-    add("--licence", default="unstated", metavar="NAME", help="of the weights, noted in the export")
+    add(
+        "--licence",
+        type=one_line,
+        default="unstated",
+        metavar="NAME",
+        help="of the weights, noted in the export",
+    )
     add("--trust", action="store_true", help="import classes from outside the package, which runs their code")
     return parser
+
+
+def one_line(text: str) -> str:
+    """A text for a header.
+
+    Raises:
+        ArgumentTypeError: it has line breaks or is none.
+    """
+    if not text.strip() or not text.isprintable():
+        raise ArgumentTypeError("give a name such as MIT in one line")
+    return text

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from selfsup_depth import __version__
 from selfsup_depth.training.checkpoint import LoadedCheckpoint
+from selfsup_depth.training.record import hash_of_record
 from selfsup_depth.training.training_camera import recorded_cameras
 
 NORMALISATION = "inside the network: give RGB from 0 to 1"
@@ -60,7 +60,7 @@ def metadata_of(loaded: LoadedCheckpoint, licence: str) -> Metadata:
     cameras = recorded_cameras(record, loaded.path)
     return Metadata(
         scale=kind,
-        unit=record["scale"]["unit"] if kind == "metric" else "unknown",
+        unit="metre" if kind == "metric" else "unknown",
         depth_range=[float(depth) for depth in record["depth_range"]],
         height=height,
         width=width,
@@ -68,11 +68,5 @@ def metadata_of(loaded: LoadedCheckpoint, licence: str) -> Metadata:
         normalisation=NORMALISATION,
         licence=licence,
         version=__version__,
-        config_sha256=hash_of(record["config"]),
+        config_sha256=hash_of_record(record),
     )
-
-
-def hash_of(config: dict[str, Any]) -> str:
-    """SHA-256 of a configuration, whatever the order of its keys."""
-    canonical = json.dumps(config, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from selfsup_depth.export.metadata import UNSTATED_LICENCE, Metadata
@@ -56,7 +57,7 @@ def model_card(metadata: Metadata, model: dict[str, Any]) -> str:
     return TEXT.format(
         **metadata._asdict(),
         network=short_name(model.get("depth_net")),
-        hub_licence="unknown" if metadata.licence == UNSTATED_LICENCE else metadata.licence,
+        hub_licence=hub_licence(metadata.licence),
         scale_in_words="metric, in metres" if metric else "relative: up to one unknown factor",
         in_metres=" m" if metric else "",
         nearest=metadata.depth_range[0],
@@ -64,6 +65,13 @@ def model_card(metadata: Metadata, model: dict[str, Any]) -> str:
         focal_in_words=next(iter(focal), "unknown"),
         losses=", ".join(model.get("losses") or {}) or "unknown",
     )
+
+
+def hub_licence(licence: str) -> str:
+    """A licence by the hub's name for it, which is never a sentence."""
+    if licence == UNSTATED_LICENCE:
+        return "unknown"
+    return licence.lower() if re.fullmatch(r"[A-Za-z][\w.-]*", licence) else "other"
 
 
 def short_name(part: Any) -> str:

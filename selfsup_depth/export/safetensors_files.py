@@ -26,7 +26,7 @@ def safetensors_files(loaded: LoadedCheckpoint, metadata: Metadata) -> dict[str,
         raise missing_package("safetensors") from None
     weights = {name: tensor.contiguous().clone() for name, tensor in loaded.module.state_dict().items()}
     model = without_weight_files(loaded.record["config"]["model"])
-    record = {**loaded.record, "config": {"model": model}}
+    record = {**loaded.record, "config": {"model": model}, "config_sha256": metadata.config_sha256}
     config = {"model_type": "selfsup-depth", **metadata._asdict(), RECORD: record}
     return {
         WEIGHTS_FILE: save(weights, metadata={"format": "pt", **metadata.as_text()}),

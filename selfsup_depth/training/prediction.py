@@ -23,7 +23,7 @@ from selfsup_depth.training.checkpoint import load_checkpoint
 from selfsup_depth.training.devices import device_named
 from selfsup_depth.training.image_like import ImageLike, is_stack, pictures_from
 from selfsup_depth.training.predicted_depth import Facts, Prediction, Scale
-from selfsup_depth.training.record import hash_of_config
+from selfsup_depth.training.record import hash_of_record
 from selfsup_depth.training.training_camera import recorded_cameras
 
 
@@ -199,7 +199,7 @@ def load(path: str | Path, device: str = "auto", trust: bool = False, flip: bool
         record["depth_range"],
         recorded_cameras(record, loaded.path),
         flip,
-        hash_of_config(record["config"]) if "config" in record else "",
+        hash_of_record(record),
     )
 
 

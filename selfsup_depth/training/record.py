@@ -32,6 +32,13 @@ def hash_of_config(config: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def hash_of_record(record: dict[str, Any]) -> str:
+    """Of the configuration it was trained with, also where an export left a part of that out; "" = none."""
+    if "config_sha256" in record:
+        return str(record["config_sha256"])
+    return hash_of_config(record["config"]) if "config" in record else ""
+
+
 def kind_of_scale(module: SelfSupervisedDepth, data: DepthDataModule) -> str:
     """Which scale the depth has: "metric" where a length in metres takes part, else "relative"."""
     known_baseline = data.stereo or isinstance(module, LeftRight)
