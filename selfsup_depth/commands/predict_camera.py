@@ -13,22 +13,27 @@ from selfsup_depth.training.predicting import CameraOf
 from selfsup_depth.training.prediction import Predictor
 
 
-def cameras_for(given: Any, predictor: Predictor) -> Sequence[CameraOf]:
-    """The intrinsics of images of a size: those given; where a cloud needs some, those of the training.
+def cameras_for(given: Any, predictor: Predictor, option: str) -> Sequence[CameraOf]:
+    """The intrinsics of images of a size: those given; where some are needed, those of the training.
+
+    Args:
+        given: the command's options.
+        predictor: knows the camera of its training.
+        option: what needs intrinsics; "" if nothing does.
 
     Raises:
-        ConfigError: a cloud is wanted, and no camera is known.
+        ConfigError: they are needed, and no camera is known.
         DataError: the file of --K cannot be used.
     """
     if given.fov is not None:
         return [partial(intrinsics_from_fov, given.fov)]
     if given.K:
         return [read_camera_file(given.K).for_images]
-    if not given.ply:
+    if not option:
         return []
     if not predictor.cameras:
         raise ConfigError(
-            f"no camera is recorded for --ply, in {given.checkpoint}; give --K FILE or --fov DEGREES"
+            f"no camera is recorded for {option}, in {given.checkpoint}; give --K FILE or --fov DEGREES"
         )
     camera = predictor.cameras[0]
     if predictor.K is None:

@@ -27,6 +27,7 @@ from selfsup_depth.training.monodepth2_names import (
     decoder_names,
     pose_names,
 )
+from selfsup_depth.training.rescaling import Rescaling, recorded_rescaling
 
 NUM_IMAGENET_CLASSES = 1000
 ENCODER_CHANNELS = 64
@@ -40,6 +41,8 @@ def monodepth2_files(loaded: LoadedCheckpoint, metadata: Metadata) -> dict[str, 
     Raises:
         ConfigError: the format cannot hold these networks; says why.
     """
+    if recorded_rescaling(loaded.record, loaded.path) != Rescaling():
+        raise ConfigError(f"Monodepth2's format holds no scale found after training, in {loaded.path}; {FIX}")
     depth_net, pose_net = loaded.module.depth_net, getattr(loaded.module, "pose_net", None)
     for reason in reasons_against_depth(depth_net):
         raise ConfigError(f"Monodepth2's format holds no depth network {reason}, in {loaded.path}; {FIX}")

@@ -15,6 +15,7 @@ from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.checkpoint_io import read_sealed
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.monodepth2_folder import is_monodepth2, read_monodepth2
+from selfsup_depth.training.rescaling import recorded_rescaling, rescale
 from selfsup_depth.training.safetensors_folder import is_safetensors, read_safetensors
 from selfsup_depth.training.sections import MODEL
 from selfsup_depth.training.stored_network import StoredNetwork, check_record
@@ -87,6 +88,8 @@ def load_checkpoint(path: Path, trust: bool = False) -> LoadedCheckpoint:
     config = without_weight_files(stored.record["config"]["model"])
     module: SelfSupervisedDepth = build({"model": config}, {"model": MODEL}, trust)["model"]
     load_weights(module, stored.weights, stored.path)
+    found = recorded_rescaling(stored.record, stored.path)
+    rescale(module.depth_net, getattr(module, "pose_net", None), found)
     return LoadedCheckpoint(module.eval(), stored.record, stored.path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from selfsup_depth.training.prediction_files import picture_of
 NUM_SAMPLED_FRAMES = 16
 # Larger pictures are made smaller in the side-by-side video, to this width each.
 MAX_VIDEO_WIDTH = 1280
+
+Item = TypeVar("Item")
 
 
 def frames_of(path: Path, stem: Path) -> list[Picture]:
@@ -79,10 +82,10 @@ def white_of_clip(predictor: Predictor, pictures: Sequence[Picture]) -> float:
     return float(np.median(whites)) if whites else 1.0
 
 
-def evenly(pictures: Sequence[Picture], most: int) -> list[Picture]:
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
     """At most so many of them, from the first to the last."""
-    chosen = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(int)
-    return [pictures[number] for number in chosen.tolist()]
+    chosen = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
+    return [items[number] for number in chosen.tolist()]
 
 
 def frames_per_second(index: VideoIndex) -> float:
