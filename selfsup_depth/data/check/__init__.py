@@ -1,0 +1,1 @@
+"""Whether data can be learned from, found out before anything is trained."""
