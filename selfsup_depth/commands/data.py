@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from selfsup_depth.commands import data_from_video
+from selfsup_depth.commands import data_check, data_from_video
 from selfsup_depth.commands.parser import CommandParser
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.suggestions import did_you_mean
@@ -14,7 +14,9 @@ SYNTHESIZE = "selfsup-depth data synthesize"
 ACTIONS = {
     "synthesize": "render drives through a street, in the layout of KITTI raw",
     "from-video": "write the frames of a video into a folder",
+    "check": "tell whether training on data can work, before anything is trained",
 }
+COMMANDS = {"from-video": data_from_video.run, "check": data_check.run}
 
 
 def run(arguments: list[str]) -> None:
@@ -29,8 +31,8 @@ def run(arguments: list[str]) -> None:
         print(f"usage: selfsup-depth data ACTION [OPTION ...]\n\nactions:\n{actions}")
     elif action not in ACTIONS:
         raise ConfigError(f"data takes no {action}; {did_you_mean(action, ACTIONS)}")
-    elif action == "from-video":
-        data_from_video.run(rest)
+    elif action in COMMANDS:
+        COMMANDS[action](rest)
     else:
         synthesize(rest)
 

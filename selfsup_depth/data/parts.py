@@ -49,7 +49,7 @@ class Parts:
         Raises:
             DataError: there is none, a listed one lacks something, or a file cannot be used.
         """
-        selection = self.screening.screened(self._select("train", needs), needs)
+        selection = self.screening.screened(self.candidates("train", needs), needs)
         if not selection.examples:
             reason = selection.left_out[0] if selection.left_out else "there are no images"
             raise DataError(f"no frame can be trained on: {reason}, in {self.root}; {_advice(needs)}")
@@ -63,12 +63,13 @@ class Parts:
 
         Without a split, and with one that has no test.txt, the two are the same.
         """
-        selection = self._select(part, Needs())
+        selection = self.candidates(part, Needs())
         measured = [example for example in selection.examples if example.frame.measured is not None]
         found = Selection(measured, selection.left_out, selection.bad)
         return self.screening.screened(found, Needs())
 
-    def _select(self, part: Part, needs: Needs) -> Selection:
+    def candidates(self, part: Part, needs: Needs) -> Selection:
+        """What a part is to hold, before its files are looked at."""
         if self.split is None:
             kept, held = hold_out(self.recordings, self.hold_out) if self.hold_out else (self.recordings,) * 2
             return select_all(kept if part == "train" else held, self.sides or ("l",), needs)
@@ -77,7 +78,7 @@ class Parts:
             if part == "train":
                 raise ConfigError(f"split {self.split} has no train.txt; choose another --data.split")
             # A split for training alone is tested where it is validated.
-            return self._select("val", needs) if part == "test" else Selection([], [])
+            return self.candidates("val", needs) if part == "test" else Selection([], [])
         lines = [line for line in read_split(path) if self.sides is None or line.side in self.sides]
         tolerant = self.on_missing == "skip" or self.screening.on_bad_data == "skip"
         selection = select_listed(self.recordings, lines, needs, refuse=not tolerant)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from selfsup_depth.data.check.pairs import StereoPair, measure_pair
 from selfsup_depth.data.check.reading import Bar, SmallImages, in_parallel
 from selfsup_depth.data.check.steps import Step, measure_step
 from selfsup_depth.data.recording import Camera, Photograph, Recording
-from selfsup_depth.data.selection import OTHER_SIDE, Example, Needs
+from selfsup_depth.data.selection import Example, Needs
 
 Measurement = TypeVar("Measurement")
 
@@ -25,19 +25,17 @@ MAX_PAIRS = 16
 _CLIP = 12
 
 
-class DepthRange:
+class DepthRange(NamedTuple):
     """Depths that a network can say, metres.
 
-    Args:
-        nearest: least.
-        farthest: largest.
-        first: what it says before it has learned anything, None = no more is known.
+    nearest: least.
+    farthest: largest.
+    first: what it says before it has learned anything, None = that is not known.
     """
 
-    def __init__(self, nearest: float = 0.1, farthest: float = 100.0, first: float | None = None) -> None:
-        self.nearest = nearest
-        self.farthest = farthest
-        self.first = first
+    nearest: float = 0.1
+    farthest: float = 100.0
+    first: float | None = None
 
 
 @dataclass(eq=False)
@@ -53,6 +51,8 @@ class Evidence:
         size: height and width that the networks see.
         batch_size: examples in a batch.
         depth_range: of the network.
+        whole_data: whether every frame is wanted, not only those of a list.
+        skips_bad_data: whether files that cannot be used are left out in training.
         progress: whether bars are shown.
     """
 
@@ -64,6 +64,8 @@ class Evidence:
     size: tuple[int, int]
     batch_size: int
     depth_range: DepthRange
+    whole_data: bool = True
+    skips_bad_data: bool = False
     progress: bool = False
 
     def cameras(self) -> Iterator[tuple[Recording, str, Camera]]:
@@ -71,6 +73,11 @@ class Evidence:
         for recording in self.recordings:
             for side, camera in sorted(recording.cameras.items()):
                 yield recording, side, camera
+
+    @property
+    def target_sides(self) -> set[str]:
+        """Cameras whose images are targets; of data without any target, the left one."""
+        return {example.side for example in self.examples} or {"l"}
 
     @property
     def stride(self) -> int:
@@ -81,7 +88,7 @@ class Evidence:
     def photographs(self) -> dict[Photograph, tuple[int, int]]:
         """Every image that is needed, with the size of its camera's others."""
         found: dict[Photograph, tuple[int, int]] = {}
-        sides = ("l", "r") if self.needs.stereo else tuple({example.side for example in self.examples} or "l")
+        sides = {"l", "r"} if self.needs.stereo else self.target_sides
         for _, side, camera in self.cameras():
             if side in sides:
                 found |= {frame.image: camera.size for frame in camera.frames.values()}
@@ -137,8 +144,3 @@ def clips(starts: Sequence[Example], most: int) -> list[Example]:
         return list(starts)
     begins = np.linspace(0, len(starts) - _CLIP, most // _CLIP).round().astype(int)
     return [starts[i] for i in sorted({int(begin) + k for begin in begins for k in range(_CLIP)})]
-
-
-def other_side(side: str) -> str:
-    """The rig's other camera."""
-    return OTHER_SIDE[side]

@@ -1,15 +1,12 @@
-"""What a check is, and what it finds."""
+"""What a check says."""
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from selfsup_depth.data.recording import Photograph
-
-if TYPE_CHECKING:
-    from selfsup_depth.data.check.evidence import Evidence
+from selfsup_depth.errors import DataError
 
 # "error": training is refused or pointless; "warning": it is worse than it could be; "fact": as it should be.
 Severity = Literal["error", "warning", "fact"]
@@ -38,17 +35,8 @@ class Finding(NamedTuple):
         return f"{self.what}{where}{'; ' if self.fix else ''}{self.fix}"
 
 
-class Check(abc.ABC):
-    """One question to the data; a further one is a further file in `kinds`.
-
-    Attributes:
-        name: heading of its findings.
-        order: of the headings, lowest first.
-    """
-
-    name: str
-    order: int
-
-    @abc.abstractmethod
-    def findings(self, evidence: Evidence) -> Iterator[Finding]:
-        """What there is to say, the worst as well as the plain facts."""
+def refusal(error: DataError) -> Finding:
+    """What a reader refuses, as a finding."""
+    told, _, fix = str(error).rpartition("; ")
+    what, _, where = told.rpartition(", in ")
+    return Finding("error", what or told, where, fix)

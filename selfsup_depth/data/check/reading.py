@@ -30,7 +30,7 @@ class Bar(NamedTuple):
     """A progress bar to be.
 
     title: what is done.
-    shown: whether it is shown.
+    shown: whether it is shown, if there is a screen.
     unit: what is counted.
     """
 
@@ -45,7 +45,11 @@ def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], bar: Bar)
         return
     with ThreadPool(os.cpu_count() or 1) as pool:
         results = pool.imap(work, items)
-        options: dict[str, Any] = {"delay": _SECONDS_BEFORE_BAR, "unit": bar.unit, "disable": not bar.shown}
+        options: dict[str, Any] = {
+            "delay": _SECONDS_BEFORE_BAR,
+            "unit": bar.unit,
+            "disable": None if bar.shown else True,
+        }
         yield from tqdm(results, bar.title, len(items), **options)
 
 

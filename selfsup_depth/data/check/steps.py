@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from selfsup_depth.data.check.reading import Grey, SmallImages
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.recording import Frame, Photograph
 from selfsup_depth.data.selection import Example
 from selfsup_depth.data.two_view_geometry import MotionSettings, follow_corners, rotation_residual
 from selfsup_depth.geometry.camera import resize_intrinsics
@@ -17,6 +17,8 @@ from selfsup_depth.geometry.camera import resize_intrinsics
 # For small images: fewer corners, nearer to each other.
 _SETTINGS = MotionSettings(corners=400, corner_spacing=5.0)
 _FEWEST_POINTS = 12
+# Standard deviation of the grey levels.
+MIN_CONTRAST = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,9 @@ class Step:
         second: the next one's.
         seconds: between the two.
         travelled: metres between the two, NaN = unknown.
+        between_poses: metres between their poses, NaN = unknown.
         difference: mean absolute difference of the grey levels.
-        levels: median grey level of each.
+        levels: mean grey level of each.
         contrast: least standard deviation of the grey levels of the two.
         followed: share of the first's corners that are found again.
         flow: median length of the optical flow, NaN = too few corners are found again.
@@ -42,12 +45,18 @@ class Step:
     second: Photograph
     seconds: float
     travelled: float
+    between_poses: float
     difference: float
     levels: tuple[float, float]
     contrast: float
     followed: float
     flow: float
     parallax: float
+
+    @property
+    def shows_something(self) -> bool:
+        """Whether both images have contrast: fog has 15, a covered lens 3."""
+        return self.contrast >= MIN_CONTRAST
 
 
 def measure_step(start: Example, stride: int, images: SmallImages, train_width: int) -> Step | None:
@@ -66,6 +75,7 @@ def measure_step(start: Example, stride: int, images: SmallImages, train_width: 
         later.image,
         later.seconds - frame.seconds,
         start.recording.travelled(start.side, index, index + stride),
+        _distance(frame, later),
         float(np.abs(first.astype(np.int16) - second).mean()),
         (float(np.mean(first)), float(np.mean(second))),
         float(min(first.std(), second.std())),
@@ -88,3 +98,8 @@ def _motion(first: Grey, second: Grey, start: Example) -> tuple[float, float, fl
     flow = float(np.median(np.linalg.norm(moved - points, axis=1)))
     K = resize_intrinsics(torch.from_numpy(start.camera.K), start.camera.size, first.shape).numpy()
     return followed, flow, rotation_residual(points, moved, np.ascontiguousarray(K))
+
+
+def _distance(first: Frame, second: Frame) -> float:
+    start, end = first.T_world_from_camera, second.T_world_from_camera
+    return float("nan") if start is None or end is None else float(np.linalg.norm(end[:3, 3] - start[:3, 3]))

@@ -1,0 +1,49 @@
+"""Whether every image can be read, and is as large as its camera's others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from selfsup_depth.data.check.evidence import Evidence
+from selfsup_depth.data.check.finding import Finding, refusal
+from selfsup_depth.data.check.reading import Bar, in_parallel
+from selfsup_depth.data.recording import Photograph, check_size
+from selfsup_depth.data.screening import MAX_BAD_SHARE
+from selfsup_depth.errors import DataError
+
+# Of larger data sets every header is looked at, and so many images spread evenly are decoded.
+MAX_DECODED = 2000
+_MOST_TOLD = 5
+
+
+def findings(evidence: Evidence) -> Iterator[Finding]:
+    """The files that cannot be used."""
+    photographs = evidence.photographs
+    # The frames of a video are one file, which was decoded when it was indexed.
+    files_of = Counter(image.path for image in photographs)
+    single = [image for image in photographs if files_of[image.path] == 1]
+    decoded = set(single[:: -(-len(single) // MAX_DECODED) or 1])
+
+    def bad(image: Photograph) -> DataError | None:
+        size = photographs[image]
+        try:
+            image.check(size)
+            if image in decoded:
+                check_size(image.read(), size, image)
+        except DataError as error:
+            return error
+        return None
+
+    bar = Bar("reading images", evidence.progress)
+    refusals = [error for error in in_parallel(bad, list(photographs), bar) if error]
+    if not refusals:
+        yield Finding("fact", f"{len(photographs)} images can be read")
+    tolerated = evidence.skips_bad_data and len(refusals) <= MAX_BAD_SHARE * len(photographs)
+    for error in refusals[:_MOST_TOLD]:
+        found = refusal(error)
+        fix = f"{found.fix}, or leave it out: --data.on_bad_data=skip"
+        yield found._replace(severity="warning") if tolerated else found._replace(fix=fix)
+    if len(refusals) > _MOST_TOLD:
+        what = f"{len(refusals) - _MOST_TOLD} more of {len(photographs)} images are as bad"
+        yield Finding("warning" if tolerated else "error", what, str(evidence.root), "restore the data")
