@@ -87,6 +87,9 @@ def measure_step(start: Example, stride: int, images: SmallImages, train_width: 
 
 def _motion(first: Grey, second: Grey, start: Example) -> tuple[float, float, float]:
     """Share of corners that are found again, median flow and parallax in pixels of these images."""
+    # Optical flow takes another exposure for motion.
+    gain = float((first.mean() + 1) / (second.mean() + 1))
+    second = np.asarray(cv2.convertScaleAbs(second, alpha=gain), np.uint8)
     corners = cv2.goodFeaturesToTrack(
         first, _SETTINGS.corners, _SETTINGS.corner_quality, _SETTINGS.corner_spacing
     )
