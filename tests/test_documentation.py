@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from selfsup_depth.commands import (
+    data_check,
+    data_from_video,
     evaluate_compare,
     evaluate_depth,
     evaluate_odometry,
@@ -60,6 +62,11 @@ def check(arguments: list[str]) -> None:
         evaluate_compare.make_parser().parse_args(arguments[2:])
     elif arguments[:2] == ["evaluate", "odometry"]:
         evaluate_odometry.make_parser().parse_args(arguments[2:])
+    elif arguments[:2] == ["data", "check"]:
+        rest, flags = split_dotted(arguments[2:])
+        data_check.configured(data_check.make_parser().parse_args(rest).config, flags)
+    elif arguments[:2] == ["data", "from-video"]:
+        data_from_video.make_parser().parse_args(arguments[2:])
     elif arguments[0] == "predict":
         predict.make_parser().parse_args(arguments[1:])
     elif arguments[0] == "export":

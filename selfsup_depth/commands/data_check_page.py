@@ -7,15 +7,15 @@ import html
 import io
 from collections.abc import Iterator
 
-from selfsup_depth.ablation.page_style import STYLE
 from selfsup_depth.commands.data_check import MARKS, verdict
 from selfsup_depth.data.check.finding import Finding
 from selfsup_depth.data.check.gathering import Report
 from selfsup_depth.data.recording import Photograph
 from selfsup_depth.errors import DataError
+from selfsup_depth.training.page_style import STYLE
 
 _PICTURE_WIDTH = 520
-_KINDS = {"error": "worse", "warning": "worse", "fact": "better"}
+_KINDS = {"error": "bad", "warning": "bad", "fact": "good"}
 
 
 def page(report: Report) -> str:
@@ -41,14 +41,15 @@ _OWN_STYLE = """
 .finding:first-child { border: 0; }
 .finding p { margin: 0 0 4px; overflow-wrap: anywhere; }
 .finding .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }
-.finding img + img { margin: 0; }
-.fix { font-weight: 600; }
+.finding .fix, .bad { font-weight: 600; }
+.finding img { display: block; width: 100%; border-radius: 5px; }
+.bad { color: var(--other); } .good { color: var(--mine); }
 @media (max-width: 700px) { .finding { grid-template-columns: 1fr; gap: 4px; } }
 """
 
 
 def _row(heading: str, finding: Finding) -> Iterator[str]:
-    mark = f'<div class="verdict {_KINDS[finding.severity]}"><b>{MARKS[finding.severity]}</b></div>'
+    mark = f'<div class="{_KINDS[finding.severity]}"><b>{MARKS[finding.severity]}</b></div>'
     yield f'<div class="finding">{mark}<div><strong>{html.escape(heading)}</strong></div><div>'
     yield f"<p>{html.escape(finding.what)}</p>"
     if finding.where:
