@@ -67,7 +67,7 @@ class FrameFolder(Layout):
         above = [scene, *(folder for folder in scene.parents if folder.is_relative_to(root))]
         K = find_intrinsics(above, size)
         indices = frame_indices(images)
-        seconds = self._seconds(scene / "timestamps.txt", indices)
+        seconds = frame_seconds(scene / "timestamps.txt", indices, self.frames_per_second)
         poses = _poses(scene / "poses.txt", indices)
         frames = {
             index: Frame(index, ImageFile(image), time, T_world_from_camera=poses.get(index))
@@ -78,13 +78,21 @@ class FrameFolder(Layout):
         speeds = read_speed_csv(speed_file) if speed_file.exists() else NO_SPEED
         return Recording(name, {"l": Camera(K, size, np.eye(4), frames)}, speeds)
 
-    def _seconds(self, path: Path, indices: list[int]) -> list[float]:
-        if path.exists():
-            return _read_times(path, len(indices))
-        if self.frames_per_second is None:
-            log.warning("no %s: assuming %g frames per second", path, NOMINAL_FRAMES_PER_SECOND)
-        rate = self.frames_per_second or NOMINAL_FRAMES_PER_SECOND
-        return [(index - indices[0]) / rate for index in indices]
+
+def frame_seconds(path: Path, indices: list[int], frames_per_second: float | None) -> list[float]:
+    """Times of frames: from the file, else by their numbers.
+
+    Args:
+        path: of the file, which need not be there.
+        indices: of the frames.
+        frames_per_second: without a file; None = not known, and a guess is said.
+    """
+    if path.exists():
+        return _read_times(path, len(indices))
+    if frames_per_second is None:
+        log.warning("no %s: assuming %g frames per second", path, NOMINAL_FRAMES_PER_SECOND)
+    rate = frames_per_second or NOMINAL_FRAMES_PER_SECOND
+    return [(index - indices[0]) / rate for index in indices]
 
 
 def _read_times(path: Path, count: int) -> list[float]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from selfsup_depth.data.recording import Camera, Frame, Recording
 from selfsup_depth.data.splits import SplitLine
 from selfsup_depth.errors import DataError
@@ -190,9 +192,11 @@ def check_rigs(examples: Iterable[Example]) -> None:
         DataError: naming the recording.
     """
     for recording in {id(example.recording): example.recording for example in examples}.values():
-        baseline = -float(recording.T_between("l", "r")[0, 3])
-        if baseline < MIN_BASELINE:
+        place = recording.T_between("l", "r")[:3, 3]
+        baseline = float(np.linalg.norm(place))
+        if baseline < MIN_BASELINE or place[0] > baseline / 2:
             what = (
-                "the right camera stands left of the left one" if baseline < -MIN_BASELINE else "no baseline"
+                "no baseline" if baseline < MIN_BASELINE else "the right camera stands left of the left one"
             )
-            raise DataError(f"{what} ({baseline:g} m), in {recording.name}; correct its calibration")
+            signed = -place[0] if abs(place[0]) > baseline / 2 else baseline
+            raise DataError(f"{what} ({signed:g} m), in {recording.name}; correct its calibration")
