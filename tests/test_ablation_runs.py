@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
+from data_trees import DRIVE
 
 from selfsup_depth.ablation.named_variants import read_lines
 from selfsup_depth.cli import main
@@ -268,8 +269,11 @@ def test_what_cannot_learn_is_refused_before_anything_is_written(tiny, drive, tm
 
 
 def slow(tiny, drive, out):
-    further = ["--variants=ablations.txt:l1_only", "--seeds=0", "--trainer.max_steps=10"]
-    return options(tiny, drive, out, *further, "--model.losses.slow=faulty.Slow", "--optimizer.milestones=[]")
+    """Two runs; what is asked to be slow is the second."""
+    variants = out.parent / "slow.txt"
+    variants.write_text("l1: --model.losses.photometric.ssim_weight=0 --model.losses.slow=faulty.Slow")
+    further = [f"--variants={variants}", "--seeds=0", "--trainer.max_steps=10", "--optimizer.milestones=[]"]
+    return options(tiny, drive, out, *further)
 
 
 def wait_until_the_second_run_trains(out):
@@ -323,9 +327,14 @@ def test_an_ablation_that_is_stopped_or_killed_does_nothing_twice(
 
 
 def test_every_named_variant_trains_a_step(tiny, drive, tmp_path):
+    split = tmp_path / "split"
+    split.mkdir()
+    for part in ("train", "val"):
+        (split / f"{part}.txt").write_text(f"{DRIVE} 0 l\n")
     names = read_lines(find_resource("conf", "ablations.txt"))
     arguments = ["--variants=conf/ablations.txt", "--seeds=0", "--trainer.max_steps=1", "--jobs=2"]
-    # No second look at the depth: how well these train is no question here.
+    # A single frame and no second look at the depth: how well these train is no question here.
+    arguments += [f"--data.split={split}", "--data.batch_size=1"]
     arguments += ["--trainer.limit_val_batches=0", "--trainer.num_sanity_val_steps=0"]
     assert main(options(tiny, drive, tmp_path / "out", *arguments)) == 0
     rows = rows_of(tmp_path / "out")

@@ -6,16 +6,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from selfsup_depth.ablation.outcomes import HIGHER_IS_BETTER, MEASURED_ERROR, REBUILDING_ERROR, Outcome, State
 from selfsup_depth.ablation.plan import Plan
 from selfsup_depth.ablation.variants import BASELINE, Variant
-
-# With fewer seeds no interval is worth its name: of two numbers, resampling knows three means.
-FEWEST_SEEDS = 3
-CONFIDENCE = 0.95
-NUM_RESAMPLES = 10_000
+from selfsup_depth.evaluation.bootstrap import interval_of_mean
 
 
 class Spread(NamedTuple):
@@ -35,7 +29,7 @@ class Difference(NamedTuple):
 
     by_seed: the differences.
     mean: over these seeds.
-    interval: of the mean by bootstrap; empty with fewer than FEWEST_SEEDS.
+    interval: of the mean by bootstrap; empty of so few seeds that none is worth its name.
     """
 
     by_seed: dict[int, float]
@@ -143,13 +137,8 @@ def spread_of(values: Sequence[float]) -> Spread:
 def difference_of(by_seed: Mapping[int, float]) -> Difference:
     """Mean of the differences and its bootstrap interval; the same numbers give the same interval."""
     ordered = dict(sorted(by_seed.items()))
-    values = np.array(list(ordered.values()))
-    interval: tuple[float, ...] = ()
-    if len(values) >= FEWEST_SEEDS:
-        drawn = np.random.default_rng(0).integers(len(values), size=(NUM_RESAMPLES, len(values)))
-        tail = (1 - CONFIDENCE) / 2
-        interval = tuple(float(q) for q in np.quantile(values[drawn].mean(axis=1), [tail, 1 - tail]))
-    return Difference(ordered, float(values.mean()), interval)
+    values = list(ordered.values())
+    return Difference(ordered, statistics.fmean(values), interval_of_mean(values))
 
 
 def is_worse(metric: str, difference: float) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from html import escape
 
-from selfsup_depth.ablation.comparison import CONFIDENCE, Comparison, Row, is_worse
+from selfsup_depth.ablation.comparison import Comparison, Row, is_worse
 from selfsup_depth.ablation.outcomes import State
 from selfsup_depth.ablation.page_parts import curve_panels, picture_rows
 from selfsup_depth.ablation.page_style import STYLE
@@ -15,6 +15,7 @@ from selfsup_depth.ablation.strips import Strip
 from selfsup_depth.ablation.svg import EMPTY_STRIP, difference_strip
 from selfsup_depth.ablation.variants import BASELINE, shown_flags
 from selfsup_depth.ablation.wording import difference_texts, seeds_text, spread_text
+from selfsup_depth.evaluation.bootstrap import CONFIDENCE
 
 HOW_TO_READ = f"""
 <p>Each variant is the baseline with the flags under its name, trained with the same seeds. A difference

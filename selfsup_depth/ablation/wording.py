@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from selfsup_depth.ablation.comparison import FEWEST_SEEDS, Difference, Row, Spread
+from selfsup_depth.ablation.comparison import Difference, Row, Spread
 from selfsup_depth.ablation.outcomes import State
+from selfsup_depth.evaluation.bootstrap import FEWEST
 
 NONE = "–"
 
@@ -27,7 +28,7 @@ def difference_texts(difference: Difference | None) -> tuple[str, str]:
     if difference is None:
         return NONE, NONE
     interval = " to ".join(map(signed, difference.interval))
-    return signed(difference.mean), interval or f"needs {FEWEST_SEEDS} seeds"
+    return signed(difference.mean), interval or f"needs {FEWEST} seeds"
 
 
 def signed(value: float) -> str:

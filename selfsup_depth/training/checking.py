@@ -5,6 +5,8 @@ Every refusal says which key, which value, where it was set, and what was probab
 
 from __future__ import annotations
 
+import copy
+import functools
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Union
@@ -105,11 +107,9 @@ class Checker:
         # Tried in order, and every whole number is a float too: 1 batch is not the share 1.0.
         if float in members and int in members:
             hint = Union[tuple(sorted(members, key=lambda member: member is float))]  # noqa: UP007
-        parser = ArgumentParser(exit_on_error=False)
-        parser.add_argument("--value", type=hint)
         if given is not None or hint is Any or type(None) in members:
             try:
-                return plain_values(parser, parser.parse_object({"value": given}))["value"]
+                return _read_as(hint, given)
             except ArgumentError:
                 pass
         shown = "null" if given is None else str(given)
@@ -152,6 +152,27 @@ def plain_values(parser: ArgumentParser, namespace: Namespace) -> dict[str, Any]
     plain = yaml.safe_load(parser.dump(namespace, skip_unset=False))
     assert isinstance(plain, dict)
     return plain
+
+
+def _read_as(hint: Any, given: Any) -> Any:
+    """A value as an option of this type reads it.
+
+    The same ones are read again when what was resolved is built, and for every run of an ablation.
+    """
+    try:
+        return copy.deepcopy(_remembered(hint, given))
+    except TypeError:  # what cannot be hashed, such as a list
+        return _parsed_as(hint, given)
+
+
+def _parsed_as(hint: Any, given: Any) -> Any:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=hint)
+    return plain_values(parser, parser.parse_object({"value": given}))["value"]
+
+
+# By type, too: 1, 1.0 and true are equal, and not the same option.
+_remembered = functools.lru_cache(maxsize=4096, typed=True)(_parsed_as)
 
 
 def _may_import(hint: Any) -> bool:
