@@ -15,7 +15,8 @@ from selfsup_depth.data.synthetic_render import Photograph, photograph
 from selfsup_depth.data.synthetic_sensor import Pinhole
 from selfsup_depth.data.synthetic_trajectory import FRAME_SECONDS, Array
 from selfsup_depth.data.synthetic_world import DriveWorld
-from selfsup_depth.geometry.view_synthesis import project_to_source, sample
+from selfsup_depth.geometry.projection import project_to_source
+from selfsup_depth.geometry.view_synthesis import sample
 from selfsup_depth.structures import PosedView, View
 
 CAR_AHEAD = 1  # number of the moving object that keeps the cameras' speed
