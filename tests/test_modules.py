@@ -17,6 +17,7 @@ from selfsup_depth.losses.needs import Need
 from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.losses.smoothness import Smoothness
 from selfsup_depth.losses.velocity import Velocity
+from selfsup_depth.modules.base import as_networks_see
 from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion
 from selfsup_depth.modules.left_right import LeftRight
 from selfsup_depth.modules.optimization import Optimization
@@ -292,3 +293,16 @@ def test_the_rebuilt_target_is_compared_with_the_unmoved_source():
     assert pixels == synthesis.valid.sum() < SIZE[0] * SIZE[1]
     useless = synthesis._replace(image=1 - synthesis.image)
     assert _sums([synthesis, useless], batch.target.image)[0] <= rebuilt
+
+
+def test_networks_of_both_kinds_work_channels_last_and_say_the_same():
+    plain = small_depth_net(), small_pose_net()
+    image = torch.rand(1, 3, 32, 64)
+    expected = plain[0](image)[0]
+    module = ViewSynthesis(plain[0], {"photometric": Photometric()}, plain[1])
+    convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    for layer in convolutions:
+        assert layer.weight.is_contiguous(memory_format=torch.channels_last)
+    seen = as_networks_see(Batch(View(image, torch.eye(3)[None]), [], [], [])).target.image
+    assert seen.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(module.depth_net(seen)[0], expected, atol=1e-6, rtol=1e-5)

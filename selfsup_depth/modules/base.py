@@ -38,6 +38,7 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         self.losses = nn.ModuleDict(losses)
         self.validation_metrics = DepthMetrics(protocol_named(protocol))
         self.optimization = Optimization()
+        lay_out(self)
         # Of the last step, in this process alone; what is logged is their mean over all processes.
         self.own_values: dict[str, Tensor] = {}
 
@@ -131,16 +132,22 @@ def num_training_steps(trainer: Any) -> int:
     return max(1, int(min(limits, default=1)))
 
 
-def as_networks_see(batch: Batch) -> Batch:
-    """The batch with the colours of all views jittered alike; losses compare the clean ones."""
-    if not batch.jitter:
-        return batch
+def lay_out(networks: nn.Module) -> None:
+    """Put the weights of 2-D convolutions in the order that CPUs and tensor cores like, channels last."""
+    for module in networks.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def jittered(view: View) -> View:
-        return view._replace(image=apply_jitter(view.image, batch.jitter[0]))
+
+def as_networks_see(batch: Batch) -> Batch:
+    """The batch with the colours of all views jittered alike, channels last; losses see the clean ones."""
+
+    def seen(view: View) -> View:
+        image = apply_jitter(view.image, batch.jitter[0]) if batch.jitter else view.image
+        return view._replace(image=image.contiguous(memory_format=torch.channels_last))
 
     return batch._replace(
-        target=jittered(batch.target),
-        video=[source._replace(view=jittered(source.view)) for source in batch.video],
-        stereo=[source._replace(view=jittered(source.view)) for source in batch.stereo],
+        target=seen(batch.target),
+        video=[source._replace(view=seen(source.view)) for source in batch.video],
+        stereo=[source._replace(view=seen(source.view)) for source in batch.stereo],
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 from selfsup_depth.geometry.view_synthesis import Gradient
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
-from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
+from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see, lay_out
 from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion, known_or
 from selfsup_depth.modules.motion import common_intrinsics, masks_at, predict_motions, with_intrinsics
 from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
@@ -51,6 +51,7 @@ class ViewSynthesis(SelfSupervisedDepth):
         self.pose_net = pose_net
         if pose_net is not None:
             pose_net.share(depth_net)
+            lay_out(pose_net)
         self.geometric_start = geometric_start or GeometricStart()
         self.pyramid = pyramid
 
