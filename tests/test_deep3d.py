@@ -167,3 +167,16 @@ def test_impossible_levels_are_refused():
         Deep3DNet(width=0.125, num_levels=1)
     with pytest.raises(ConfigError, match="in spacing; use one above 0"):
         Deep3DNet(width=0.125, spacing=0.0)
+
+
+def test_it_is_as_unsure_as_its_probabilities_are_wide(monkeypatch):
+    network = Deep3DNet(width=0.125, norm="group", num_levels=5, spacing=0.1)
+    image = torch.zeros(1, 3, *SIZE)
+    told = torch.zeros(1, 5, *SIZE)
+    told[:, 1], told[:, 3] = 0.5, 0.5
+    told[..., 20:] = one_hot(torch.full((1, *SIZE), 2), 5).float()[..., 20:]
+    monkeypatch.setattr(network, "probabilities", lambda image: told)
+    (unsure,) = network.uncertainty(image)  # nothing is moved before training
+    assert unsure.shape == (1, 1, *SIZE)
+    torch.testing.assert_close(unsure[..., :20], torch.full((1, 1, 32, 20), 0.1))
+    assert unsure[..., 20:].max() < 1e-3

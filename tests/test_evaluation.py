@@ -16,6 +16,7 @@ from selfsup_depth.errors import ConfigError, DataError, NumericError
 from selfsup_depth.evaluation.depth_errors import REPORTED, errors_of_image
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.evaluation.depth_metrics import ConstantBaseline, DepthMetrics
+from selfsup_depth.evaluation.exhibits import EarlierFrame, ImageContext
 from selfsup_depth.evaluation.protocols import GARG_CROP, PROTOCOLS, Protocol, protocol_named
 from selfsup_depth.evaluation.sampling import sample_at
 from selfsup_depth.evaluation.table import table_of_errors
@@ -248,9 +249,26 @@ def test_one_batch_equals_single_images():
     assert batched.compute() == updated(range(4)).compute()
 
 
+def metrics_of(indices):
+    """Every number of an evaluation of these scenes."""
+    evaluation = DepthEvaluation(EIGEN, geometry=True)
+    K, T = torch.tensor([[200.0, 0, 100], [0, 200, 60], [0, 0, 1]]), torch.eye(4)
+    for index in indices:
+        inverse_depth, depth = scene(index)
+        before = EarlierFrame(inverse_depth + 0.01 * index, torch.tensor(1.0), K, T)
+        known = ImageContext(K=[K], moving=[depth > 20], uncertainty=[inverse_depth.sin()], before=[before])
+        evaluation.update(inverse_depth[None, None], depth[None, None], [str(index)], contexts=[known])
+    result = evaluation.as_dict()
+    assert {image["name"] for image in result["images"]} <= {str(index) for index in indices}
+    further = {"uncertainty": result["sparsification"]["uncertainty"]["rmse"]["ause"]}
+    further["by_distance"] = sum(error for error in result["by_distance"]["abs_rel"] if error is not None)
+    return result["metrics"] | result["baseline"] | further
+
+
 def evaluate_in_process(rank, folder):
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    results = [updated(share).compute() for share in ([[0, 1], [2, 3, 4]][rank], [[0, 1, 2], []][rank])]
+    shares = [[0, 1], [2, 3, 4]][rank], [[0, 1, 2], []][rank]
+    results = [metrics_of(share) for share in shares]
     torch.save(results, f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -259,8 +277,10 @@ def test_two_processes_give_the_numbers_of_one(tmp_path):
     multiprocessing.spawn(evaluate_in_process, (str(tmp_path),), nprocs=2)
     for rank in range(2):
         uneven, one_sided = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        assert uneven == pytest.approx(updated(range(5)).compute(), rel=1e-12)
-        assert one_sided == pytest.approx(updated(range(3)).compute(), rel=1e-12)
+        assert uneven == pytest.approx(metrics_of(range(5)), rel=1e-12)
+        assert one_sided == pytest.approx(metrics_of(range(3)), rel=1e-12)
+        assert {"moving_abs_rel", "chamfer_m", "edge_f1_1", "temporal_difference"} < uneven.keys()
+        assert {"uncertainty", "by_distance"} < uneven.keys()
 
 
 def test_protocols_are_told_apart_by_hash_and_numbers_are_pinned():

@@ -72,6 +72,7 @@ def test_a_data_set_is_the_mean_of_its_images(depths):
     halves = [slice(0, 1000), slice(1000, 5000)]
     metric = Sparsification(across_processes=False)
     for half in halves:
-        metric.update(predicted[half], measured[half], measured[half])
+        metric.update(predicted[half], measured[half], [measured[half]])
+        metric.update(predicted[half], measured[half], [])
     each = [curves_of_image(predicted[half], measured[half], measured[half]).ause for half in halves]
     torch.testing.assert_close(metric.compute().ause, (each[0] + each[1]) / 2)

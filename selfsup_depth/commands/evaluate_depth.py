@@ -103,6 +103,18 @@ def make_parser() -> CommandParser:
     )
     add("--protocol", required=True, metavar="NAME", help=f"one of {', '.join(PROTOCOLS)}")
     add("--flip", action="store_true", help="predict for the mirrored image, too, and join both")
+    add(
+        "--geometry",
+        action="store_true",
+        help="compare points, edges and normals, too; about a second an image",
+    )
+    add("--K", type=Path, metavar="FILE", help="intrinsics of the measured maps, for --geometry")
+    add(
+        "--moving",
+        type=Path,
+        metavar="DIR",
+        help="masks NAME.png of what moves, whose errors are told apart",
+    )
     add("--json", type=Path, metavar="FILE", help="write the result there, too")
     add("--html", type=Path, metavar="FILE", help="write a page with charts and pictures there, too")
     add("--device", default="auto", help="cpu, cuda, ...; default: a GPU if there is one")
@@ -130,6 +142,12 @@ def refuse_contradictions(given: Any, flags: list[tuple[str, str]]) -> None:
     )
     if stored and of_data:
         raise ConfigError(f"{of_data[0]} goes with --checkpoint; leave it out with --predictions")
+    if stored and given.geometry != bool(given.K):
+        raise ConfigError("with --predictions, --geometry and --K go together; give both")
+    if given.checkpoint and (given.K or given.moving):
+        raise ConfigError(
+            "--K and --moving go with --predictions; a checkpoint's data know their cameras and masks"
+        )
 
 
 def of_checkpoint(
@@ -145,7 +163,8 @@ def of_checkpoint(
     if given.split:
         flags = [("data.split", given.split), *flags]
     data = data_for(loaded.record, given.config, flags, protocol, given.trust)
-    evaluation, sources = evaluate_on_data(loaded.module.to(device), data, protocol, SHOWN * bool(given.html))
+    module, num_exhibits = loaded.module.to(device), SHOWN * bool(given.html)
+    evaluation, sources = evaluate_on_data(module, data, protocol, num_exhibits, given.geometry)
     about = {"checkpoint": str(loaded.path), "scale": loaded.record["scale"]["kind"]}
     seen = {"data": str(data.root), "size": [data.height, data.width], "measured_by": sources}
     return evaluation, about | seen
@@ -153,10 +172,15 @@ def of_checkpoint(
 
 def of_stored(given: Any, protocol: Protocol) -> tuple[DepthEvaluation, dict[str, Any]]:
     """Errors of stored depth maps."""
-    from selfsup_depth.training.stored_predictions import evaluate_stored
+    from selfsup_depth.data.camera_files import read_camera_file
+    from selfsup_depth.training.stored_predictions import Beside, evaluate_stored
 
+    beside = Beside(
+        [read_camera_file(given.K)] if given.geometry else [], [given.moving] if given.moving else []
+    )
+    num_exhibits = SHOWN * bool(given.html)
     evaluation, left_out = evaluate_stored(
-        given.predictions, given.measured, protocol, given.on_missing, SHOWN * bool(given.html)
+        given.predictions, given.measured, protocol, given.on_missing, num_exhibits, beside
     )
     for reason in left_out[:SHOWN]:
         print(f"left out: {reason}")

@@ -21,6 +21,7 @@ from selfsup_depth.data.calibration import MAX_METRES, check_principal_point, re
 from selfsup_depth.data.depth_files import DepthPng, annotated_folders
 from selfsup_depth.data.images import ImageFile, first_size
 from selfsup_depth.data.layout import Layout, check_root, numbered_files
+from selfsup_depth.data.moving_masks import MovingMask
 from selfsup_depth.data.recording import Camera, DepthSource, Frame, Matrix, Recording
 from selfsup_depth.data.speed_log import MAX_SPEED
 from selfsup_depth.data.text_files import parse_numbers, read_lines
@@ -84,13 +85,22 @@ class KittiRaw(Layout):
         calibrated.check_size(images.values())
         seconds = read_timestamps(drive / f"image_{calibrated.number}" / "timestamps.txt", max(images) + 1)
         measured = self._measured(root, drive, calibrated)
+        # Synthetic drives know what moves.
+        masks = numbered_files(drive / "motion" / f"image_{calibrated.number}", (".png",))
+        moving = {index: MovingMask(path) for index, path in masks.items()}
         T_imu_from_camera = np.linalg.inv(calibrated.T_camera_from_imu)
         frames = {}
         for index, image in images.items():
             packet = packets.get(index, _UNKNOWN)
             pose = None if packet.T_world_from_imu is None else packet.T_world_from_imu @ T_imu_from_camera
             frames[index] = Frame(
-                index, ImageFile(image), seconds[index], packet.speed, pose, measured.get(index)
+                index,
+                ImageFile(image),
+                seconds[index],
+                packet.speed,
+                pose,
+                measured.get(index),
+                moving.get(index),
             )
         return Camera(calibrated.K, calibrated.size, calibrated.T_rig_to_camera, frames)
 

@@ -10,6 +10,7 @@ from typing import Literal
 from selfsup_depth.data.calibration import CalibrationFile, check_principal_point, read_calibration
 from selfsup_depth.data.depth_files import DisparityPng
 from selfsup_depth.data.images import ImageFile, first_size
+from selfsup_depth.data.moving_masks import MovingMask
 from selfsup_depth.data.recording import Camera, Frame, Recording
 from selfsup_depth.data.timestamps import NOMINAL_FRAMES_PER_SECOND
 from selfsup_depth.errors import DataError
@@ -63,11 +64,13 @@ def _cameras(
         frames = {}
         for index, image in sorted(files.items()):
             file = maps / f"{image.stem}.png"
-            measured = None
+            measured, moving = None, None
             if side == "l" and file.exists():
                 measured = DisparityPng(file, float(K[0, 0]), baseline, disparity)
+                objects = maps.parent / "obj_map" / file.name
+                moving = MovingMask(objects) if objects.exists() else None
             seconds = index / NOMINAL_FRAMES_PER_SECOND
-            frames[index] = Frame(index, ImageFile(image), seconds, measured=measured)
+            frames[index] = Frame(index, ImageFile(image), seconds, measured=measured, moving=moving)
         size = first_size([*files.values(), *everything])
         check_principal_point(K, size, calibration.where(_SIDES[side][1]))
         cameras[side] = Camera(K, size, T_rig_to_camera, frames)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from PIL import Image
 
 from selfsup_depth.data.speed_log import NO_SPEED, SpeedLog
 from selfsup_depth.errors import DataError
+
+if TYPE_CHECKING:
+    from selfsup_depth.data.moving_masks import MovingMask
 
 Matrix = NDArray[np.float64]
 
@@ -116,6 +120,7 @@ class Frame:
         speed: metres per second, NaN = unknown.
         T_world_from_camera: (4, 4) pose of the camera, metres, None = unknown.
         measured: depth from an instrument, None = there is none.
+        moving: mask of what moves in the measured map, None = there is none.
     """
 
     index: int
@@ -124,6 +129,7 @@ class Frame:
     speed: float = float("nan")
     T_world_from_camera: Matrix | None = None
     measured: DepthSource | None = None
+    moving: MovingMask | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from selfsup_depth.errors import DataError
 from selfsup_depth.evaluation.depth_details import DepthDetails
+from selfsup_depth.evaluation.depth_edges import DepthEdges
 from selfsup_depth.evaluation.depth_metrics import ConstantBaseline, DepthMetrics
 from selfsup_depth.evaluation.error_by_distance import ErrorByDistance
 from selfsup_depth.evaluation.exhibits import Exhibit, Exhibits, ImageContext
+from selfsup_depth.evaluation.image_metric import ImageMetric
+from selfsup_depth.evaluation.moving_pixels import MovingPixels
+from selfsup_depth.evaluation.point_clouds import PointClouds
 from selfsup_depth.evaluation.protocols import Protocol
+from selfsup_depth.evaluation.report import report_of
 from selfsup_depth.evaluation.sampling import sample_at
-from selfsup_depth.evaluation.table import table_of_errors
-from selfsup_depth.evaluation.uncertainty import METRICS, Sparsification
+from selfsup_depth.evaluation.surface_normals import SurfaceNormals
+from selfsup_depth.evaluation.temporal_consistency import TemporalConsistency
+from selfsup_depth.evaluation.uncertainty import Sparsification
 
 COUNTS = ("num_images", "num_skipped")
+
+# Fields of ImageContext that say how sure a prediction is.
+UNCERTAINTIES = ("flip_difference", "uncertainty")
 
 
 class DepthEvaluation:
@@ -27,15 +36,28 @@ class DepthEvaluation:
         protocol: goes with every number that comes out.
         across_processes: see DepthMetrics.
         num_exhibits: how many of the best images, and of the worst, are kept to be drawn.
+        geometry: whether points, edges and normals are compared, too; about a second an image.
     """
 
-    def __init__(self, protocol: Protocol, across_processes: bool = True, num_exhibits: int = 0) -> None:
+    def __init__(
+        self,
+        protocol: Protocol,
+        across_processes: bool = True,
+        num_exhibits: int = 0,
+        geometry: bool = False,
+    ) -> None:
         self.protocol = protocol
         self.predictions = DepthMetrics(protocol, across_processes)
         self.baseline = ConstantBaseline(protocol, across_processes)
         self.details = DepthDetails(protocol, across_processes)
         self.by_distance = ErrorByDistance(protocol, across_processes)
-        self.sparsification = Sparsification(across_processes)
+        self.sparsification = {kind: Sparsification(across_processes) for kind in UNCERTAINTIES}
+        self.further: list[ImageMetric] = [
+            MovingPixels(across_processes),
+            TemporalConsistency(across_processes),
+        ]
+        if geometry:
+            self.further += [kind(across_processes) for kind in (PointClouds, DepthEdges, SurfaceNormals)]
         self.exhibits = Exhibits(num_exhibits)
         self.images: list[dict[str, Any]] = []
 
@@ -75,9 +97,14 @@ class DepthEvaluation:
         errors = {key: float(value) for key, value in image.errors._asdict().items()}
         self.images.append({"name": exhibit.name, "pixels": len(image.rows)} | errors)
         self.exhibits.add(exhibit)
-        for uncertainty in exhibit.context.uncertainty:
-            at_pixels = sample_at(uncertainty.double().cpu(), image.rows, image.columns, exhibit.size)
-            self.sparsification.update(image.predicted, image.measured, at_pixels)
+        for metric in self.further:
+            metric.update(exhibit)
+        for kind, curve in self.sparsification.items():
+            said = getattr(exhibit.context, kind)
+            at_pixels = [
+                sample_at(values.double().cpu(), image.rows, image.columns, exhibit.size) for values in said
+            ]
+            curve.update(image.predicted, image.measured, at_pixels)
 
     def as_dict(self) -> dict[str, Any]:
         """The content of a result file.
@@ -91,8 +118,14 @@ class DepthEvaluation:
                 f"none of {metrics['num_skipped']} images has a measured pixel that counts under "
                 f"{self.protocol.name}; check the data or choose another --protocol"
             )
+        further = self.details.compute()
+        for metric in self.further:
+            further |= metric.compute()
+        # Every process asks for all, also for what it has no image of.
+        curves = {kind: curve.compute() for kind, curve in self.sparsification.items()}
+        known = {kind: curve.as_dict() for kind, curve in curves.items() if curve.by_error.isfinite().all()}
         return {
-            "metrics": without_counts(metrics) | self.details.compute(),
+            "metrics": without_counts(metrics) | further,
             "protocol": self.protocol.as_dict() | {"description": self.protocol.description()},
             "num_images": metrics["num_images"],
             "num_skipped": metrics["num_skipped"],
@@ -100,66 +133,11 @@ class DepthEvaluation:
             "baseline": without_counts(baseline),
             "by_distance": self.by_distance.compute()._asdict(),
             "images": self.images,
-        } | self._sparsification()
-
-    def _sparsification(self) -> dict[str, Any]:
-        """Areas and mean curves, where predictions come with an uncertainty."""
-        if not self.sparsification.num_images:
-            return {}
-        curves = self.sparsification.compute()
-        each = zip(METRICS, curves.ause, curves.aurg, curves.by_uncertainty, curves.by_error, strict=True)
-        return {
-            "sparsification": {
-                metric: {
-                    "ause": float(ause),
-                    "aurg": float(aurg),
-                    "by_uncertainty": by_uncertainty.tolist(),
-                    "by_error": by_error.tolist(),
-                }
-                for metric, ause, aurg, by_uncertainty, by_error in each
-            }
-        }
+        } | ({"sparsification": known} if known else {})
 
     def report(self) -> str:
         """The protocol, a table of errors against the constant depth, and how many images."""
-        result = self.as_dict()
-        lines = [
-            self.protocol.description(),
-            table_of_errors({"prediction": result["metrics"], "constant depth": result["baseline"]}),
-            "constant depth: each image's own measured median, which no network is told",
-            *details_table(result["metrics"]),
-            *sparsification_lines(result.get("sparsification", {})),
-            f"{result['num_images']} image{'s' if result['num_images'] > 1 else ''}",
-        ]
-        if result["num_skipped"]:
-            named = ", ".join(result["skipped"][:3]) + (", ..." if len(result["skipped"]) > 3 else "")
-            lines[-1] += f", {result['num_skipped']} skipped for want of a measured pixel: {named}"
-        if "scale_median" in result["metrics"]:
-            scale, spread = result["metrics"]["scale_median"], result["metrics"]["scale_std"]
-            lines[-1] += f"; scale factor {scale:.4g} (median), relative spread {spread:.3f}"
-        return "\n".join(lines)
-
-
-def details_table(metrics: dict[str, float]) -> list[str]:
-    """A line on distance, and one on disparity where there is a rig."""
-    bands = [
-        f"{name.removeprefix('abs_rel_').replace('_', '-')} m {value:.3f}"
-        for name, value in metrics.items()
-        if name.startswith("abs_rel_")
-    ]
-    lines = [f"abs_rel by distance: {', '.join(bands)}"] if bands else []
-    if "d1_percent" in metrics:
-        lines.append(
-            f"disparity: D1 {metrics['d1_percent']:.2f} %, bad-3 {metrics['bad3_percent']:.2f} %, "
-            f"mean error {metrics['disparity_error_px']:.2f} px"
-        )
-    return lines
-
-
-def sparsification_lines(areas: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A line on uncertainty, where there is any."""
-    told = [f"{name} AUSE {area['ause']:.4f} AURG {area['aurg']:.4f}" for name, area in areas.items()]
-    return [f"uncertainty (difference to the mirrored image): {', '.join(told)}"] if told else []
+        return report_of(self.as_dict(), self.further)
 
 
 def without_counts(metrics: dict[str, float]) -> dict[str, float]:

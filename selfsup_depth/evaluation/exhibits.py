@@ -10,17 +10,40 @@ from torch import Tensor
 from selfsup_depth.evaluation.depth_errors import ImageErrors
 
 
+class EarlierFrame(NamedTuple):
+    """The frame before, as it was predicted.
+
+    inverse_depth: (h, w), 1/m.
+    scale: the factor its depth was aligned with, a scalar.
+    K: (3, 3) pixels of the prediction, of both frames.
+    T_to_this: (4, 4) from its camera to that of the later frame, metres.
+    """
+
+    inverse_depth: Tensor
+    scale: Tensor
+    K: Tensor
+    T_to_this: Tensor
+
+
 class ImageContext(NamedTuple):
     """What is known of an image besides its predicted and its measured depth.
 
     image: one (3, h, w) RGB in [0, 1], as the network saw it; empty where there is none.
-    uncertainty: one (h, w), larger is less sure; empty where the prediction has none.
+    flip_difference: one (h, w), 1/m, how far the mirrored image's prediction is from this one's; empty
+        where there is none.
     K: one (3, 3), intrinsics in pixels of the measured map; empty where unknown.
+    moving: one (H0, W0) bool of the measured map, true where what is seen moves; empty where unknown.
+    uncertainty: one (h, w), what the network says of itself, larger is less sure; empty where it
+        says nothing.
+    before: the frame before, where it was evaluated and the motion since then is known.
     """
 
     image: Sequence[Tensor] = ()
-    uncertainty: Sequence[Tensor] = ()
+    flip_difference: Sequence[Tensor] = ()
     K: Sequence[Tensor] = ()
+    moving: Sequence[Tensor] = ()
+    uncertainty: Sequence[Tensor] = ()
+    before: Sequence[EarlierFrame] = ()
 
 
 class Exhibit(NamedTuple):

@@ -10,7 +10,8 @@ random, which changes nothing, and the curve (0 and less: the uncertainty is wor
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,6 +41,15 @@ class Curves(NamedTuple):
         """(3,) area between the error of all pixels and the curve; 1 % of it where all are equally sure."""
         return torch.trapezoid(self.by_uncertainty[:, :1] - self.by_uncertainty, dx=1 / NUM_REMOVALS)
 
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Areas and curves by metric, for a result file."""
+        each = zip(METRICS, self.ause, self.aurg, self.by_uncertainty, self.by_error, strict=True)
+        return {
+            metric: {"ause": float(ause), "aurg": float(aurg)}
+            | {"by_uncertainty": by_uncertainty.tolist(), "by_error": by_error.tolist()}
+            for metric, ause, aurg, by_uncertainty, by_error in each
+        }
+
 
 class Sparsification(Metric):
     """Mean over images of each image's curves.
@@ -60,12 +70,13 @@ class Sparsification(Metric):
         self.add_state("by_error", nothing.clone(), "sum")
         self.add_state("num_images", torch.zeros((), dtype=torch.long), "sum")
 
-    def update(self, predicted: Tensor, measured: Tensor, uncertainty: Tensor) -> None:
-        """Add an image; see curves_of_image."""
-        curves = curves_of_image(predicted, measured, uncertainty)
-        self.by_uncertainty += curves.by_uncertainty.to(self.by_uncertainty)
-        self.by_error += curves.by_error.to(self.by_error)
-        self.num_images += 1
+    def update(self, predicted: Tensor, measured: Tensor, uncertainty: Sequence[Tensor]) -> None:
+        """Add an image; see curves_of_image. One without uncertainty adds nothing."""
+        for values in uncertainty:
+            curves = curves_of_image(predicted, measured, values)
+            self.by_uncertainty += curves.by_uncertainty.to(self.by_uncertainty)
+            self.by_error += curves.by_error.to(self.by_error)
+            self.num_images += 1
 
     def compute(self) -> Curves:
         """The mean curves; NaN without any image."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import torch
@@ -77,6 +77,17 @@ class DepthNetwork(nn.Module, abc.ABC):
 
         For inference, which reads the finest level alone; `forward` may then return fewer levels.
         """
+
+    def uncertainty(self, image: Tensor) -> Sequence[Tensor]:
+        """How unsure the network says it is, for an evaluation: larger is less sure, of any unit.
+
+        Args:
+            image: as for `forward`.
+
+        Returns:
+            One (B, 1, H, W), or nothing from a network that does not say.
+        """
+        return ()
 
     def inverse_depths(self, activations: list[Tensor]) -> list[Tensor]:
         """Inverse depths in 1/m from a head's activations before the sigmoid."""

@@ -111,6 +111,16 @@ class Deep3DNet(DepthNetwork):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Inverse depth in 1/m of the left image's own pixels, one level; see DepthNetwork."""
+        return [self.expected(self._left_probabilities(image))]
+
+    def uncertainty(self, image: Tensor) -> list[Tensor]:
+        """Standard deviation of the inverse depth under the left pixels' probabilities, 1/m."""
+        probabilities = self._left_probabilities(image)
+        distance = self.levels[:, None, None].to(probabilities) - self.expected(probabilities)
+        return [(probabilities * distance.square()).sum(1, keepdim=True).sqrt()]
+
+    def _left_probabilities(self, image: Tensor) -> Tensor:
+        """(B, num_levels, H, W) for the left view's own pixels; the sum over levels is one."""
         probabilities = self.probabilities(image)
         with full_precision(probabilities):
             moved = self._on_the_left(probabilities)
@@ -119,7 +129,8 @@ class Deep3DNet(DepthNetwork):
             moved = torch.minimum(moved, (1 - nearer).clamp(min=0))
             # Where the right view sees no level of a pixel, all are as improbable.
             moved = moved + torch.finfo(moved.dtype).tiny ** 0.5
-            return [self.expected(moved / moved.sum(1, keepdim=True))]
+            left: Tensor = moved / moved.sum(1, keepdim=True)
+            return left
 
     def _on_the_left(self, probabilities: Tensor) -> Tensor:
         """What the right view says of each left pixel at each level: looked up where that level shows it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from selfsup_depth.evaluation.report import SURE_BY
 from selfsup_depth.training.charts import Axes, Bar, Line, chart
 
 # Where errors of single images are far out, the last bar holds all beyond this quantile's reach.
@@ -60,11 +61,14 @@ def distribution_chart(result: Mapping[str, Any]) -> str:
     return figure("Distribution over images", chart(axes, bars, lines), keys)
 
 
-def sparsification_chart(result: Mapping[str, Any]) -> list[str]:
-    """abs_rel as the least sure pixels go; nothing where predictions come without uncertainty."""
-    if "sparsification" not in result:
-        return []
-    area = result["sparsification"]["abs_rel"]
+def sparsification_charts(result: Mapping[str, Any]) -> list[str]:
+    """abs_rel as the least sure pixels go, by each kind of uncertainty there is."""
+    kinds = result.get("sparsification", {})
+    return [sparsification_chart(SURE_BY[kind], areas["abs_rel"]) for kind, areas in kinds.items()]
+
+
+def sparsification_chart(sure_by: str, area: Mapping[str, Any]) -> str:
+    """The curve of one kind of uncertainty beside that of the errors themselves."""
     shares = np.linspace(0, 1, len(area["by_error"])).tolist()
     curves = {"by_uncertainty": "mine", "by_error": "other"}
     lines = [
@@ -73,12 +77,12 @@ def sparsification_chart(result: Mapping[str, Any]) -> list[str]:
     ]
     top = 1.1 * max(value for name in curves for value in area[name])
     keys = {
-        "mine": "least sure pixels removed",
+        "mine": f"least sure pixels removed ({sure_by})",
         "other": "largest errors removed",
         "flat": "removed at random",
     }
     title = f"Uncertainty: AUSE {area['ause']:.4f}, AURG {area['aurg']:.4f}"
-    return [figure(title, chart(Axes(1, top, "share of pixels removed", "abs_rel"), [], lines), keys)]
+    return figure(title, chart(Axes(1, top, "share of pixels removed", "abs_rel"), [], lines), keys)
 
 
 def figure(title: str, picture: str, keys: Mapping[str, str]) -> str:

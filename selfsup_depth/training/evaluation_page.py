@@ -13,7 +13,7 @@ from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.evaluation.exhibits import Exhibit
 from selfsup_depth.evaluation.protocol_words import words_of
 from selfsup_depth.training.colour import MAGMA
-from selfsup_depth.training.evaluation_charts import distance_chart, distribution_chart, sparsification_chart
+from selfsup_depth.training.evaluation_charts import distance_chart, distribution_chart, sparsification_charts
 from selfsup_depth.training.exhibit_pictures import RIGHT, STRONGEST_ERROR, TOO_FAR, TOO_NEAR, pictures_of
 from selfsup_depth.training.page_style import STYLE
 
@@ -39,7 +39,7 @@ def page(evaluation: DepthEvaluation, about: Mapping[str, Any]) -> str:
     """
     result = evaluation.as_dict()
     what = title_of(Path(str(about.get("checkpoint") or about.get("predictions", ""))))
-    charts = [distance_chart(result), distribution_chart(result), *sparsification_chart(result)]
+    charts = [distance_chart(result), distribution_chart(result), *sparsification_charts(result)]
     sections = [
         '<div class="pair">',
         section("Protocol", protocol_words(evaluation)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -10,8 +10,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from selfsup_depth.data.camera_files import StatedCamera
+from selfsup_depth.data.moving_masks import MovingMask
 from selfsup_depth.errors import DataError, NumericError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
+from selfsup_depth.evaluation.exhibits import ImageContext
 from selfsup_depth.evaluation.protocols import Protocol
 from selfsup_depth.training.stored_maps import Map, StoredMap, depth_files, read_depth, stacked_maps
 
@@ -21,6 +24,27 @@ PICTURES = "*_inverse_depth.png"
 PREDICTION_NAMES = ("{}.npy", "{}.png", "{}_relative.npy", "{}_depth.png", "{}_relative_depth.png")
 
 OnMissing = Literal["error", "skip"]
+
+
+class Beside(NamedTuple):
+    """What is known besides predictions and measurements.
+
+    cameras: one, of the measured maps; empty where unknown.
+    moving: one folder of masks NAME.png of what moves; empty where there is none.
+    """
+
+    cameras: Sequence[StatedCamera] = ()
+    moving: Sequence[Path] = ()
+
+    def context(self, name: str, size: tuple[int, int]) -> ImageContext:
+        """What is known of one image.
+
+        Raises:
+            DataError: the mask cannot be read or the camera is of other images.
+        """
+        K = [torch.from_numpy(camera.for_images(size)) for camera in self.cameras]
+        masks = [MovingMask(folder / f"{name}.png").read(size) for folder in self.moving]
+        return ImageContext(K=K, moving=[torch.from_numpy(mask) for mask in masks])
 
 
 class StoredPair(NamedTuple):
@@ -63,6 +87,7 @@ def evaluate_stored(
     protocol: Protocol,
     on_missing: OnMissing = "error",
     num_exhibits: int = 0,
+    beside: Beside = Beside(),  # noqa: B008 (it is never changed)
 ) -> tuple[DepthEvaluation, list[str]]:
     """Errors of stored depth maps.
 
@@ -72,6 +97,7 @@ def evaluate_stored(
         protocol: how they are compared.
         on_missing: what to do with a frame that has no usable prediction.
         num_exhibits: how many of the best images, and of the worst, are kept to be drawn.
+        beside: with a camera, points, edges and normals are compared, too.
 
     Returns:
         The errors, and why each frame was left out that was.
@@ -80,14 +106,14 @@ def evaluate_stored(
         DataError: a prediction is missing, unreadable, of the wrong size or no positive number
             where it counts, and frames are not to be left out; or measured depth is unreadable.
     """
-    evaluation = DepthEvaluation(protocol, num_exhibits=num_exhibits)
+    evaluation = DepthEvaluation(protocol, num_exhibits=num_exhibits, geometry=bool(beside.cameras))
     left_out: list[str] = []
     pairs = list(match(predictions, measured))
     for pair in tqdm(pairs, desc="evaluating", unit="image"):
         try:
             if isinstance(pair, DataError):
                 raise pair
-            evaluate_pair(evaluation, pair)
+            evaluate_pair(evaluation, pair, beside)
         except DataError as error:
             if on_missing == "error":
                 raise
@@ -95,11 +121,12 @@ def evaluate_stored(
     return evaluation, left_out
 
 
-def evaluate_pair(evaluation: DepthEvaluation, pair: StoredPair) -> None:
+def evaluate_pair(evaluation: DepthEvaluation, pair: StoredPair, beside: Beside) -> None:
     """Add one pair; raises DataError where the prediction is no positive number."""
     inverse_depth, depth = (torch.from_numpy(values)[None, None] for values in pair.read())
+    context = beside.context(pair.name, (depth.shape[-2], depth.shape[-1]))
     try:
-        evaluation.update(inverse_depth, depth, [pair.name])
+        evaluation.update(inverse_depth, depth, [pair.name], contexts=[context])
     except NumericError as error:
         raise DataError(
             f"predicted depth is not positive at a measured pixel, in {pair.prediction.where}; "

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from selfsup_depth.data.datamodule import DepthDataModule
@@ -17,15 +16,18 @@ from selfsup_depth.data.kitti_raw import KittiRaw
 from selfsup_depth.data.parts import data_root
 from selfsup_depth.data.readers import killed_readers_named
 from selfsup_depth.data.recording import DepthSource
+from selfsup_depth.data.selection import Example
 from selfsup_depth.data.velodyne import VelodyneDepth
 from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
-from selfsup_depth.evaluation.exhibits import ImageContext
 from selfsup_depth.evaluation.flip import predict_with_flip
 from selfsup_depth.evaluation.protocols import Protocol
 from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.structures import Measured
 from selfsup_depth.training.configuration import build, resolve
+from selfsup_depth.training.frame_context import context_of
 from selfsup_depth.training.layers import Layers, stack_layers
+from selfsup_depth.training.neighbouring_frames import NeighbouringFrames
 from selfsup_depth.training.sections import SECTIONS
 
 INSTRUMENTS: dict[str, type[DepthSource]] = {
@@ -99,7 +101,11 @@ def prepare(data: DepthDataModule, trusted: bool) -> None:
 
 @torch.inference_mode()
 def evaluate_on_data(
-    module: SelfSupervisedDepth, data: DepthDataModule, protocol: Protocol, num_exhibits: int = 0
+    module: SelfSupervisedDepth,
+    data: DepthDataModule,
+    protocol: Protocol,
+    num_exhibits: int = 0,
+    geometry: bool = False,
 ) -> tuple[DepthEvaluation, dict[str, int]]:
     """Errors on the data's test frames, with a progress bar.
 
@@ -108,6 +114,7 @@ def evaluate_on_data(
         data: whose test frames.
         protocol: how predicted and measured depth are compared.
         num_exhibits: how many of the best images, and of the worst, are kept to be drawn.
+        geometry: whether points, edges and normals are compared, too.
 
     Returns:
         The errors, and how many frames each kind of instrument measured.
@@ -120,22 +127,43 @@ def evaluate_on_data(
     loader = data.test_dataloader()
     if isinstance(loader, list):
         raise DataError(f"no test frame has measured depth, in {data.root}; choose other data")
-    evaluation = DepthEvaluation(protocol, num_exhibits=num_exhibits)
-    frames = zip(loader, names_and_sources(loader), strict=True)
+    evaluation = DepthEvaluation(protocol, num_exhibits=num_exhibits, geometry=geometry)
+    neighbours = NeighbouringFrames()
+    assert isinstance(loader.dataset, MeasuredExamples)
+    frames = zip(loader, loader.dataset.examples, strict=True)
     sources: Counter[str] = Counter()
-    predict = module.predict_inverse_depth
     with killed_readers_named():
-        for batch, (name, source) in tqdm(frames, total=len(loader), desc="evaluating", unit="image"):
-            check_instrument(source, name, protocol)
-            image = batch.view.image.to(module.device)
-            inverse_depth, *difference = (
-                predict_with_flip(predict, image) if protocol.flip else (predict(image),)
-            )
-            rig = [source.focal * source.baseline] if isinstance(source, DisparityPng) else []
-            context = ImageContext([batch.view.image[0]], [between[0, 0] for between in difference])
-            evaluation.update(inverse_depth, batch.depth, [name], rig, [context])
-            sources[name_of(source)] += 1
+        for batch, example in tqdm(frames, total=len(loader), desc="evaluating", unit="image"):
+            evaluate_frame(evaluation, module, batch, example, neighbours)
+            sources[name_of(example.frame.measured)] += 1
     return evaluation, dict(sources)
+
+
+def evaluate_frame(
+    evaluation: DepthEvaluation,
+    module: SelfSupervisedDepth,
+    batch: Measured,
+    example: Example,
+    neighbours: NeighbouringFrames,
+) -> None:
+    """Add one frame.
+
+    Raises:
+        DataError: another instrument measured it than the protocol's, or its mask cannot be used.
+    """
+    source, protocol = example.frame.measured, evaluation.protocol
+    name = f"{example.recording.name} {example.frame_index} {example.side}"
+    check_instrument(source, name, protocol)
+    image, predict = batch.view.image.to(module.device), module.predict_inverse_depth
+    inverse_depth, *difference = predict_with_flip(predict, image) if protocol.flip else (predict(image),)
+    rig = [source.focal * source.baseline] if isinstance(source, DisparityPng) else []
+    context = context_of(batch, example)._replace(
+        flip_difference=[between[0, 0] for between in difference],
+        uncertainty=[unsure[0, 0] for unsure in module.depth_net.uncertainty(image)],
+        before=neighbours.before(example, batch.view.K[0]),
+    )
+    evaluation.update(inverse_depth, batch.depth, [name], rig, [context])
+    neighbours.remember(example, inverse_depth[0, 0], evaluation.predictions.images[0])
 
 
 def check_instrument(source: DepthSource | None, name: str, protocol: Protocol) -> None:
@@ -157,11 +185,3 @@ def name_of(source: DepthSource | None) -> str:
     if isinstance(source, DisparityPng):
         return f"DisparityPng {source.pixels}"
     return type(source).__name__
-
-
-def names_and_sources(loader: DataLoader[Any]) -> Iterator[tuple[str, DepthSource | None]]:
-    """What a frame list calls each frame, and what measured it, in the order of the loader."""
-    assert isinstance(loader.dataset, MeasuredExamples)
-    for recording, side, index in loader.dataset.examples:
-        source = recording.cameras[side].frames[index].measured
-        yield f"{recording.name} {index} {side}", source
