@@ -12,6 +12,7 @@ import pytest
 from selfsup_depth.commands import (
     data_check,
     data_from_video,
+    data_measured,
     evaluate_compare,
     evaluate_depth,
     evaluate_odometry,
@@ -67,6 +68,8 @@ def check(arguments: list[str]) -> None:
         data_check.configured(data_check.make_parser().parse_args(rest).config, flags)
     elif arguments[:2] == ["data", "from-video"]:
         data_from_video.make_parser().parse_args(arguments[2:])
+    elif arguments[:2] == ["data", "measured"]:
+        data_measured.make_parser().parse_args(arguments[2:])
     elif arguments[0] == "predict":
         predict.make_parser().parse_args(arguments[1:])
     elif arguments[0] == "export":

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from selfsup_depth.data.depth_files import DepthPng
 from selfsup_depth.errors import DataError
 
-SUFFIXES = (".npy", ".png")
+SUFFIXES = (".npy", ".npz", ".png")
 
 Map = NDArray[np.float32]
 
@@ -44,14 +44,19 @@ def depth_files(folder: Path) -> list[Path]:
 
 
 def read_depth(path: Path) -> Map:
-    """Depth in metres, (H, W), of a 16-bit PNG (metres * 256) or of a NumPy file.
+    """Depth in metres, (H, W), of a 16-bit PNG (metres * 256) or of a NumPy file with one array.
 
     Raises:
         DataError: the file is not that.
     """
     if path.suffix == ".png":
         return DepthPng(path).read()
-    return _as_map(_load(path), str(path))
+    loaded = _load(path)
+    if isinstance(loaded, np.ndarray):
+        return _as_map(loaded, str(path))
+    if len(loaded.files) != 1:
+        raise DataError(f"{len(loaded.files)} arrays, in {path}; in a folder each file holds one map")
+    return _member(loaded, loaded.files[0], path)
 
 
 def stacked_maps(path: Path) -> list[StoredMap]:

@@ -21,7 +21,7 @@ from selfsup_depth.training.stored_maps import Map, StoredMap, depth_files, read
 PICTURES = "*_inverse_depth.png"
 
 # How `predict` and others call the prediction for NAME; the first that exists is read.
-PREDICTION_NAMES = ("{}.npy", "{}.png", "{}_relative.npy", "{}_depth.png", "{}_relative_depth.png")
+PREDICTION_NAMES = ("{}.npy", "{}.npz", "{}.png", "{}_relative.npy", "{}_depth.png", "{}_relative_depth.png")
 
 OnMissing = Literal["error", "skip"]
 
