@@ -24,11 +24,21 @@ def console(quiet: bool) -> Iterator[None]:
         quiet: hide warnings and notices of other libraries (advice on worker counts, on
             hardware, on what they will deprecate) that the reader can do nothing about.
     """
-    with _signals_exit(), _logs_to_stderr(quiet), warnings.catch_warnings():
+    with _import_path_restored(), _signals_exit(), _logs_to_stderr(quiet), warnings.catch_warnings():
         if quiet:
             warnings.simplefilter("ignore")
             warnings.filterwarnings("default", module=_OURS)
         yield
+
+
+@contextlib.contextmanager
+def _import_path_restored() -> Iterator[None]:
+    """Take back what a user's module needed to be found: it may import others while the command runs."""
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 @contextlib.contextmanager
@@ -71,8 +81,23 @@ def _logs_to_stderr(quiet: bool) -> Iterator[None]:
     for name, handler in handlers.items():
         logging.getLogger(name).addHandler(handler)
     try:
-        yield
+        with _heard_by_the_root():
+            yield
     finally:
         for name, handler in handlers.items():
             logging.getLogger(name).removeHandler(handler)
         ours.setLevel(level)
+
+
+@contextlib.contextmanager
+def _heard_by_the_root() -> Iterator[None]:
+    """Lightning prints on its own if nobody listened when it was imported; not while we listen."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [], True
+    try:
+        yield
+    finally:
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate

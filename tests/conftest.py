@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import sys
 from pathlib import Path
 
 import data_trees
@@ -28,6 +32,41 @@ trainer: {max_steps: 4, accelerator: cpu, devices: 1, log_every_n_steps: 1}
 """
 
 
+@pytest.fixture(autouse=True)
+def _process_is_left_as_it_was():
+    """What a test changed for those after it would fail them in another order."""
+    before = process_state()
+    yield
+    after = process_state()
+    assert {key: after.get(key) for key in before} == before
+
+
+def process_state() -> dict[str, object]:
+    """What all tests of a process share."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    state: dict[str, object] = {
+        "folder": os.getcwd(),
+        "variables": variables,
+        "path": [folder for folder in sys.path if folder],
+    }
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        state[number.name] = signal.getsignal(number)
+    libraries = [name for name in ("pytorch_lightning", "lightning_fabric") if name in sys.modules]
+    for name in ("", "selfsup_depth", *libraries):
+        logger = logging.getLogger(name)
+        state[f"logger {name}"] = logger.level, logger.propagate, logger.disabled
+    state["logging"] = logging.root.manager.disable
+    if torch := sys.modules.get("torch"):
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        state["torch"] = (
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            deterministic,
+        )
+    return state
+
+
 @pytest.fixture(scope="session")
 def drive(tmp_path_factory) -> Path:
     return data_trees.kitti_raw(tmp_path_factory.mktemp("drive"), num_frames=8)
@@ -40,7 +79,7 @@ def tiny(tmp_path_factory) -> Path:
     return file
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train(tiny, drive):
     """Train a recipe on the tiny drive; returns the exit code."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import data_trees as trees
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from selfsup_depth.cli import main
@@ -19,6 +20,8 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.images import read_rgb
 from selfsup_depth.data.kitti_raw import KittiRaw
 from selfsup_depth.errors import DataError
+from selfsup_depth.training.checkpoint_io import read_sealed, tensors_in
+from selfsup_depth.training.pictures import Pictures
 
 NUM_FRAMES = 110
 LEFT = f"{trees.DRIVE}/image_02/data"
@@ -225,8 +228,8 @@ def train(folder: Path, tiny: Path, root: Path, *options: str) -> int:
 def test_a_run_writes_down_what_it_left_out_and_goes_on_only_without_it(root, tiny, tmp_path, capfd):
     whole = image(root, 5).read_bytes()
     truncate(image(root, 5))
-    run = tmp_path / "run"
-    assert train(run, tiny, root, "--on-bad-data=skip", "--trainer.max_steps=1") == 0
+    run, options = tmp_path / "run", ["--on-bad-data=skip", "--trainer.limit_val_batches=0"]
+    assert train(run, tiny, root, *options, "--trainer.max_steps=1") == 0
     assert f"1 of {NUM_FRAMES} are bad and left out" in capfd.readouterr().err
     assert f"{LEFT}/0000000005.png" in (run / "bad_data.txt").read_text()
     assert main(["train", "--resume", str(run), "--trainer.max_steps=2"]) == 0
@@ -235,6 +238,23 @@ def test_a_run_writes_down_what_it_left_out_and_goes_on_only_without_it(root, ti
     assert main(["train", "--resume", str(run), "--trainer.max_steps=3"]) == 3
     assert "other files are bad than when the run began" in capfd.readouterr().err
     assert (run / "checkpoints/last.ckpt").is_file()
+
+
+def test_a_run_that_leaves_out_bad_data_goes_on_bitwise(root, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(Pictures, "_draw", lambda *_: None)
+    monkeypatch.setattr("selfsup_depth.training.run.evaluate_and_report", lambda *_: None)
+    truncate(image(root, 5))
+    whole, broken_off = tmp_path / "whole", tmp_path / "broken_off"
+    options = ["--on-bad-data=skip", "--trainer.limit_val_batches=0", "--optimizer.milestones=[]"]
+    assert train(whole, tiny, root, *options, "--trainer.max_steps=3") == 0
+    assert train(broken_off, tiny, root, *options, "--trainer.max_steps=1") == 0
+    assert main(["train", f"--resume={broken_off}", "--trainer.max_steps=3"]) == 0
+    ends = [read_sealed(run / "checkpoints/last.ckpt") for run in (whole, broken_off)]
+    for key in ("state_dict", "optimizer_states"):
+        first, second = (dict(tensors_in(end[key])) for end in ends)
+        assert first
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_picture_without_its_last_bytes_is_whole(tmp_path):

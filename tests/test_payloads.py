@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import pickle
+import re
 import shutil
 import sys
 import tarfile
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import data_trees as trees
 import numpy as np
+import onnx
 import pytest
 import torch
 from faults.workshop import TINY, reseal, seal
@@ -234,6 +237,65 @@ def test_a_video_that_only_a_checkpoint_names_is_not_indexed(place, capfd, monke
     reseal(checkpoint(place), change)
     refused(capfd, EVALUATE, (3,))
     assert not (place / "cache").exists()
+
+
+# --- weights in other formats
+
+
+@pytest.fixture
+def exported(place, monkeypatch):
+    """The run as a folder with safetensors, while the environment asks for unsafe loading."""
+    assert main(["export", "--checkpoint=run", "--format=safetensors", "--output=net"]) == 0
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    return place / "net"
+
+
+PREDICT_EXPORTED = ["predict", "--checkpoint=net", "--input=image.png", "--output=depth"]
+
+
+@pytest.mark.parametrize("container", ["plain pickle", "legacy torch", "npz"])
+def test_a_pickle_named_safetensors(exported, capfd, container):
+    CONTAINERS[container](exported / "model.safetensors")
+    refused(capfd, PREDICT_EXPORTED, (4,))
+
+
+def test_a_pickle_in_the_header_of_safetensors(exported, capfd):
+    payload = pickle.dumps(Payload())
+    (exported / "model.safetensors").write_bytes(len(payload).to_bytes(8, "little") + payload)
+    refused(capfd, PREDICT_EXPORTED, (4,))
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("part", ["model", "depth_net"])
+def test_a_foreign_class_in_an_exported_configuration(exported, capfd, name, part):
+    content = json.loads((exported / "config.json").read_text())
+    model = content["selfsup_depth"]["config"]["model"]
+    (model if part == "model" else model["init_args"]["depth_net"])["class_path"] = name
+    (exported / "config.json").write_text(json.dumps(content))
+    refused(capfd, PREDICT_EXPORTED, (2, 4))
+
+
+@pytest.mark.parametrize("container", ["plain pickle", "legacy torch", "tar", "TorchScript"])
+def test_a_pickle_in_a_folder_of_monodepth2(place, capfd, monkeypatch, container):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    for name in ("encoder.pth", "depth.pth", "pose_encoder.pth", "pose.pth"):
+        trees.write(place / "net" / name, "")
+        CONTAINERS[container](place / "net" / name)
+    refused(capfd, PREDICT_EXPORTED, (4,))
+
+
+def test_onnx_whose_weights_are_elsewhere_is_not_loaded(place, capfd):
+    """Its tensors may name any file of the machine as theirs; it is refused, saying what is loaded."""
+    secret = place / "secret.bin"
+    secret.write_bytes(np.arange(4, dtype=np.float32).tobytes())
+    tensor = onnx.TensorProto(dims=[4], data_type=onnx.TensorProto.FLOAT, name="w", data_location=1)
+    tensor.external_data.add(key="location", value=f"../{place.name}/secret.bin")
+    graph = onnx.helper.make_graph([], "net", [], [], [tensor])
+    (place / "net").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    assert main(PREDICT_EXPORTED) == 4
+    assert re.search(
+        r"not a checkpoint of selfsup-depth, in net; give .* `train` wrote", capfd.readouterr().err
+    )
 
 
 # --- configuration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,18 +49,35 @@ def refusal(capsys, code: int, *arguments: object) -> str:
     return lines[0]
 
 
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def _short():
     """Without what costs time and has its own tests: pictures, and the table at the end."""
-    monkeypatch.setattr(Pictures, "_draw", lambda *_: None)
-    monkeypatch.setattr("selfsup_depth.training.run.evaluate_and_report", lambda *_: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pictures, "_draw", lambda *_: None)
+        patch.setattr("selfsup_depth.training.run.evaluate_and_report", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def three_steps(train, tmp_path_factory) -> Path:
+    """A run that stopped in the middle of an epoch of four; not to be changed."""
+    run = tmp_path_factory.mktemp("three_steps") / "run"
+    assert train(run, "--trainer.max_steps=3", *STEADY) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def seven_steps(train, tmp_path_factory) -> Path:
+    """What the run is that nothing interrupted; not to be changed."""
+    run = tmp_path_factory.mktemp("seven_steps") / "run"
+    assert train(run, "--trainer.max_steps=7", *STEADY) == 0
+    return run
 
 
 @pytest.fixture
-def begun(train, tmp_path) -> Path:
-    """A run of three steps, in the middle of an epoch of four."""
-    assert train(tmp_path / "begun", "--trainer.max_steps=3", *STEADY) == 0
-    return tmp_path / "begun"
+def begun(three_steps, tmp_path) -> Path:
+    """A run of three steps, to be gone on with."""
+    return Path(shutil.copytree(three_steps, tmp_path / "begun"))
 
 
 def test_differences_are_the_keys_whose_values_differ():
@@ -100,11 +118,9 @@ def test_a_network_that_does_not_fit_is_refused_even_if_allowed(capsys, begun):
     assert "tensors fit" in refusal(capsys, 4, f"--resume={begun}", *flags, "--allow-change=data.video")
 
 
-def test_the_whole_command_line_can_be_given_again(train, tmp_path, capsys, begun):
-    whole = tmp_path / "whole"
-    assert train(whole, "--trainer.max_steps=7", *STEADY) == 0
+def test_the_whole_command_line_can_be_given_again(train, capsys, begun, seven_steps):
     assert train(begun, f"--resume={begun}", "--trainer.max_steps=7", *STEADY) == 0
-    assert same(weights(whole), weights(begun))
+    assert same(weights(seven_steps), weights(begun))
     capsys.readouterr()
     assert train(begun, f"--resume={begun}", *STEADY, method="monodepth2_mono_stereo") == 4
     assert "data.video" in capsys.readouterr().err
@@ -151,12 +167,11 @@ def test_a_changed_batch_size_begins_an_epoch(train, tmp_path, monkeypatch, step
     assert last(run)["epoch"] == first + 1
 
 
-def test_auto_starts_goes_on_and_ends_where_one_run_would(train, tmp_path, capsys):
-    run, whole = tmp_path / "run", tmp_path / "whole"
-    assert train(whole, "--trainer.max_steps=7", *STEADY) == 0
+def test_auto_starts_goes_on_and_ends_where_one_run_would(train, tmp_path, capsys, seven_steps):
+    run = tmp_path / "run"
     for steps in (3, 3, 7):
         assert train(run, "--resume=auto", f"--trainer.max_steps={steps}", *STEADY) == 0
-    assert same(weights(whole), weights(run))
+    assert same(weights(seven_steps), weights(run))
     capsys.readouterr()
     assert train(run, "--resume=auto", "--seed=3", *STEADY) == 4
     assert "seed (0 before, 3 now)" in capsys.readouterr().err

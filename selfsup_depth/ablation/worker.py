@@ -145,10 +145,6 @@ def _settle(surroundings: Surroundings) -> None:
     os.environ.clear()
     os.environ.update(surroundings.environment)
     torch.set_num_threads(surroundings.threads)
-    for library in ("pytorch_lightning", "lightning_fabric"):
-        # Imported by the server, before anyone had said what is to be heard of them.
-        logging.getLogger(library).handlers.clear()
-        logging.getLogger(library).propagate = True
     threading.Thread(target=_end_with_the_command, daemon=True).start()
 
 

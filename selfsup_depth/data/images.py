@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import struct
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,13 +39,10 @@ def open_picture(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
         formats: names of the formats that are allowed, as Pillow calls them.
     """
     try:
-        with warnings.catch_warnings():
-            # Our own limit below is stricter and says so in our words.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=formats) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
-                yield picture
+        with Image.open(path, formats=formats) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            yield picture
     except Image.DecompressionBombError as error:
         limit = MAX_PIXELS // 10**6
         raise DataError(f"image has more than {limit} megapixels, in {path}; resize it") from error

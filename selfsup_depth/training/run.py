@@ -20,6 +20,7 @@ from selfsup_depth.training.checkpoint_io import size_of
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
 from selfsup_depth.training.preflight import check_fit
+from selfsup_depth.training.process_settings import process_settings_kept
 from selfsup_depth.training.processes import end_others, ending_with_the_first, stand_together
 from selfsup_depth.training.resuming import Continuation, continue_from
 from selfsup_depth.training.run_directory import Resume, RunDirectory
@@ -32,6 +33,7 @@ SPARE_CHECKPOINTS = 3
 RANKS = ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
+@process_settings_kept()
 @ending_with_the_first()
 def fit(
     config: dict[str, Any],
