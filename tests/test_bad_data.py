@@ -225,7 +225,14 @@ def train(folder: Path, tiny: Path, root: Path, *options: str) -> int:
     return main(["train", *files, f"--data.root={root}", f"--run={folder}", *options])
 
 
-def test_a_run_writes_down_what_it_left_out_and_goes_on_only_without_it(root, tiny, tmp_path, capfd):
+@pytest.fixture
+def short(monkeypatch):
+    """Without what costs time and has its own tests: pictures, and the table at the end."""
+    monkeypatch.setattr(Pictures, "_draw", lambda *_: None)
+    monkeypatch.setattr("selfsup_depth.training.run.evaluate_and_report", lambda *_: None)
+
+
+def test_a_run_writes_down_what_it_left_out_and_goes_on_only_without_it(root, tiny, tmp_path, capfd, short):
     whole = image(root, 5).read_bytes()
     truncate(image(root, 5))
     run, options = tmp_path / "run", ["--on-bad-data=skip", "--trainer.limit_val_batches=0"]
@@ -240,9 +247,7 @@ def test_a_run_writes_down_what_it_left_out_and_goes_on_only_without_it(root, ti
     assert (run / "checkpoints/last.ckpt").is_file()
 
 
-def test_a_run_that_leaves_out_bad_data_goes_on_bitwise(root, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(Pictures, "_draw", lambda *_: None)
-    monkeypatch.setattr("selfsup_depth.training.run.evaluate_and_report", lambda *_: None)
+def test_a_run_that_leaves_out_bad_data_goes_on_bitwise(root, tiny, tmp_path, short):
     truncate(image(root, 5))
     whole, broken_off = tmp_path / "whole", tmp_path / "broken_off"
     options = ["--on-bad-data=skip", "--trainer.limit_val_batches=0", "--optimizer.milestones=[]"]

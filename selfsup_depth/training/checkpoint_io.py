@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -124,6 +125,10 @@ def read_sealed(file: Path) -> Any:
             return torch.load(stream, map_location="cpu", weights_only=True)
     except SelfsupDepthError:
         raise
+    except pickle.UnpicklingError:
+        raise CheckpointError(
+            f"more than tensors and plain values, nothing of it was run, in {file}; give one `train` wrote"
+        ) from None
     except Exception as error:
         reason = first_line(error)[:80]
         raise CheckpointError(f"unreadable checkpoint ({reason}), in {file}; give another file") from None
