@@ -53,6 +53,10 @@ FOUND = {
     "speed.csv": [b"0,1e308\n1,1e308\n"],
     "poses.txt": [b"1 0 0 1e308 0 1 0 0 0 0 1 0\n" * 3],
     "trajectory of TUM": [b"0 1e308 0 0 0 0 0 1\n1 -1e308 0 0 0 0 0 1\n"],
+    "result .json": [
+        PARSERS["result .json"].seed().replace(b'"rmse": 0.5', b'"rmse": ' + value, 2)
+        for value in (b"NaN", b"1e400", b"1e308", b"1" + b"0" * 400)
+    ],
     "oxts pose": [b"49 1e307 0" + b" 0" * 27 + b"\n", b"49 8 112 0 0 0 0 0 1e308" + b" 0" * 21 + b"\n"],
 }
 

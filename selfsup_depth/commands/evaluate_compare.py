@@ -20,6 +20,8 @@ The files are those that `evaluate depth --json` writes. Results of different pr
 """
 # Of every image that is compared.
 NEEDED = {"metrics": dict, "protocol": dict, "images": list}
+# No error comes near, and a mean of such does not overflow.
+LARGEST_ERROR = 1e12
 MOST_BYTES = 256 * 2**20
 
 
@@ -105,10 +107,15 @@ def check_images(images: Sequence[Any], path: Path) -> None:
 
     for number, image in enumerate(images):
         is_whole = isinstance(image, dict) and isinstance(image.get("name"), str)
-        if not is_whole or not all(isinstance(image.get(key), float | int) for key in DepthErrors._fields):
+        if not is_whole or not all(is_error(image.get(key)) for key in DepthErrors._fields):
             raise DataError(
                 f"image {number} is not whole, in {path}; write it again with evaluate depth --json"
             )
+
+
+def is_error(value: Any) -> bool:
+    """Whether this is a number that can be averaged: JSON also has NaN, and integers of any length."""
+    return isinstance(value, float | int) and abs(value) < LARGEST_ERROR
 
 
 def table_of_differences(differences: Mapping[str, Difference]) -> str:
