@@ -32,6 +32,14 @@ trainer: {max_steps: 4, accelerator: cpu, devices: 1, log_every_n_steps: 1}
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _hang_ups_are_heard():
+    """Also where the tests were started by nohup, under which a command passes over them."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(autouse=True)
 def _process_is_left_as_it_was():
     """What a test changed for those after it would fail them in another order."""
