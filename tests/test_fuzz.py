@@ -57,6 +57,11 @@ FOUND = {
         PARSERS["result .json"].seed().replace(b'"rmse": 0.5', b'"rmse": ' + value, 2)
         for value in (b"NaN", b"1e400", b"1e308", b"1" + b"0" * 400)
     ],
+    # Where its rows begin is said in fractions, and in floating point.
+    "image TIFF": [
+        PARSERS["image TIFF"].seed().replace(b"\x11\x01\x04\0", b"\x11\x01" + kind + b"\0")
+        for kind in (b"\x05", b"\x0c")
+    ],
     "oxts pose": [b"49 1e307 0" + b" 0" * 27 + b"\n", b"49 8 112 0 0 0 0 0 1e308" + b" 0" * 21 + b"\n"],
 }
 

@@ -27,7 +27,11 @@ MAX_PIXELS = 64 * 10**6
 # clipped to 255 without a word.
 _EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 
-_DECODING_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error)
+# What Pillow's readers of damaged files are seen to raise, or could by what they do with numbers.
+_DECODING_ERRORS = (
+    *(OSError, ValueError, SyntaxError, EOFError, struct.error),
+    *(TypeError, LookupError, ArithmeticError),
+)
 
 
 @contextmanager
