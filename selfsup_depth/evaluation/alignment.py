@@ -45,11 +45,15 @@ def align(predicted: Tensor, measured: Tensor, protocol: Protocol) -> Aligned:
 
 
 def median(values: Tensor, of_two: str = "mean") -> Tensor:
-    """Middle value of (n,); of an even number the mean of the middle two, or the lower.
+    """Middle value of (n,), n > 0; of an even number the mean of the middle two, or the lower.
 
-    torch.median takes the lower; most published numbers take the mean.
+    torch.median takes the lower; most published numbers take the mean. Two selections cost a tenth
+    of the sort that `quantile` does.
     """
-    return values.median() if of_two == "lower" else values.quantile(0.5)
+    lower = values.kthvalue((len(values) + 1) // 2).values
+    if of_two == "lower" or len(values) % 2:
+        return lower
+    return (lower + values.kthvalue(len(values) // 2 + 1).values) / 2
 
 
 def line_through(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

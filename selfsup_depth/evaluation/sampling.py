@@ -30,9 +30,10 @@ def sample_at(
     height, width = values.shape
     top, bottom, down = _neighbours(_place(rows, size[0], height, values, align_corners), height)
     left, right, along = _neighbours(_place(columns, size[1], width, values, align_corners), width)
-    upper = values[top, left] * (1 - along) + values[top, right] * along
-    lower = values[bottom, left] * (1 - along) + values[bottom, right] * along
-    return upper * (1 - down) + lower * down
+    flat, above, below = values.flatten(), top * width, bottom * width
+    upper = torch.lerp(flat.index_select(0, above + left), flat.index_select(0, above + right), along)
+    lower = torch.lerp(flat.index_select(0, below + left), flat.index_select(0, below + right), along)
+    return torch.lerp(upper, lower, down)
 
 
 def _place(pixels: Tensor, resized: int, length: int, like: Tensor, align_corners: bool) -> Tensor:
