@@ -58,9 +58,12 @@ def test_a_drive_that_is_not_there_is_named_by_its_archive(root, capsys):
     data_trees.write(root / "lists" / "test.txt", f"{LIST}{DAY}/{other} 1 l\n1999_01_01/x_sync 4 r\n")
     assert measured(root, "--output", root / "out") == 3
     shown = capsys.readouterr()
-    assert f"velodyne: 3 of 5 measured; missing: {other}.zip (1), 1999_01_01_calib.zip (1)" in shown.out
+    assert f"velodyne: 3 of 5 measured; missing: {other}.zip (1), x_sync.zip (1)" in shown.out
     assert "2 frames without velodyne depth" in shown.err
     assert not (root / "out").exists()
+    (root / DAY / "calib_velo_to_cam.txt").unlink()
+    assert measured(root) == 3
+    assert f"velodyne: 0 of 5 measured; missing: {DAY}_calib.zip (3), " in capsys.readouterr().out
 
 
 def test_of_the_697_test_frames_652_can_be_annotated(tmp_path, capsys):

@@ -13,6 +13,9 @@ from selfsup_depth.data.splits import SplitLine
 
 Instrument = Literal["velodyne", "annotated"]
 
+# Where the laser stands.
+CALIBRATION = "calib_velo_to_cam.txt"
+
 ANNOTATED_ARCHIVE = "data_depth_annotated.zip"
 
 
@@ -50,11 +53,11 @@ def count_measured(
     measured = never = 0
     for line in lines:
         drive = root / line.folder
-        if depth_file(root, line, instrument, benchmarks).is_file():
+        is_there = depth_file(root, line, instrument, benchmarks).is_file()
+        if is_there and (instrument == "annotated" or (drive.parent / CALIBRATION).is_file()):
             measured += 1
         elif instrument == "velodyne":
-            has_camera = (drive.parent / "calib_velo_to_cam.txt").is_file()
-            missing[f"{drive.name}.zip" if has_camera else f"{drive.parent.name}_calib.zip"] += 1
+            missing[f"{drive.parent.name}_calib.zip" if is_there else f"{drive.name}.zip"] += 1
         elif have_map and line[:3] not in have_map:
             never += 1
         else:
