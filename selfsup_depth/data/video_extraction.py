@@ -13,6 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from selfsup_depth.data.recording import Frame, Recording
+from selfsup_depth.data.transforms import resized
 from selfsup_depth.data.video_file import VideoFile, speed_file_of
 from selfsup_depth.errors import ConfigError, DataError, StorageError
 
@@ -69,7 +70,7 @@ def _write_frames(folder: Path, frames: list[Frame], size: tuple[int, int] | Non
     for number, frame in enumerate(tqdm(frames, "writing frames", unit="frame", disable=None)):
         picture = frame.image.read()
         if size is not None:
-            picture = picture.resize(size[::-1], Image.Resampling.LANCZOS)
+            picture = Image.fromarray(resized(picture, size).permute(1, 2, 0).contiguous().numpy())
         picture.save(folder / f"{number:06d}.png")
     times = "".join(f"{frame.seconds!r}\n" for frame in frames)
     (folder / "timestamps.txt").write_text(times, encoding="utf-8")

@@ -1,0 +1,67 @@
+"""What a worker of the loader does for one example of three frames: ours against the field's.
+
+JPEG of 1242x375 to 640x192. Ours decodes, reduces once, and hands over images and intrinsics; the
+colours are changed on the whole batch, where the network is, and that is measured beside it.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from benchmarks import published_loader
+from benchmarks.race import Contender, Pace, race
+from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.frame_folder import FrameFolder
+
+HEIGHT, WIDTH, NUM_FRAMES = 192, 640, 24
+
+
+def write_drive(root: Path) -> list[Path]:
+    """A folder of frames with the detail of photographs (about 190 kB each)."""
+    draw = torch.Generator().manual_seed(0)
+    cells = {64: 0.5, 8: 0.3, 1: 0.12}
+    scene = root / "scene"
+    scene.mkdir()
+    paths = [scene / f"{index:06}.jpg" for index in range(NUM_FRAMES)]
+    for path in paths:
+        layers = [
+            share * F.interpolate(torch.rand(1, 3, 375 // c + 2, 1242 // c + 2, generator=draw), (375, 1242))
+            for c, share in cells.items()
+        ]
+        values = torch.stack(layers).sum(0)[0].clamp(0, 1).mul(255).byte()
+        Image.fromarray(values.permute(1, 2, 0).numpy()).save(path, quality=92)
+    return paths
+
+
+def run(rounds: int) -> dict[str, Pace]:
+    """Milliseconds of one example."""
+    with tempfile.TemporaryDirectory() as folder:
+        return race(contenders(Path(folder)), rounds, repeat=4)
+
+
+def contenders(root: Path) -> dict[str, Contender]:
+    """An example of three frames by either loader, going through the drive."""
+    paths = write_drive(root)
+    draw = random.Random(0)
+    module = DepthDataModule(
+        FrameFolder(), root, height=HEIGHT, width=WIDTH, batch_size=1, num_workers=0, stereo=False, fov=80.0
+    )
+    module.setup("fit")
+    examples = module.train_dataloader().dataset
+    positions = {"published": 0, "ours": 0}
+
+    def published() -> object:
+        positions["published"] = middle = positions["published"] % (NUM_FRAMES - 2) + 1
+        return published_loader.example(paths[middle - 1 : middle + 2], (HEIGHT, WIDTH), draw)
+
+    def ours() -> object:
+        positions["ours"] = (positions["ours"] + 1) % len(examples)
+        return examples[(0, positions["ours"])]
+
+    return {"published": published, "ours": ours}
