@@ -217,6 +217,27 @@ def test_one_batch_is_not_the_whole_share(recipe, text, value):
     assert type(limit) is type(value)
 
 
+class Kinds:
+    def __init__(
+        self, number: int | str = 0, name: str | int = "", sizes: list[int] | None = None
+    ) -> None: ...
+
+
+def test_what_was_read_before_as_another_type_changes_nothing():
+    """Equal types, and equal values, are read each in their own way, in any order."""
+
+    def read(**given):
+        return resolve(Layers({"kinds": given}, {}), {"kinds": Section(Kinds, built=False)})["kinds"]
+
+    for _ in range(2):
+        assert read(number="7")["number"] == 7
+        assert read(name="7")["name"] == "7"
+        assert type(read(name=7)["name"]) is int
+        sizes = read(sizes="[1, 2]")["sizes"]
+        assert sizes == [1, 2]
+        sizes.append(3)
+
+
 def test_text_that_looks_like_a_number_stays_text(recipe, tmp_path):
     later = tmp_path / "later.yaml"
     later.write_text("data: {split: 2011_09_26, root: 0013}")

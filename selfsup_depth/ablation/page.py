@@ -53,7 +53,7 @@ def page(plan: Plan, comparison: Comparison, strips: Mapping[str, Strip], name: 
 <header><p class="kind">Ablation</p><h1>{escape(name)}</h1>
 <p class="lead">{escape(_summary(comparison))}</p>
 <p class="protocol">{escape(comparison.protocol or NOTHING_MEASURED)}</p>
-<pre>{escape(" ".join(plan.command))}</pre></header>
+<pre>{_words(" ".join(plan.command))}</pre></header>
 {"".join(sections)}
 </main></body></html>
 """
@@ -61,6 +61,11 @@ def page(plan: Plan, comparison: Comparison, strips: Mapping[str, Strip], name: 
 
 def _section(title: str, content: str) -> str:
     return f"<section><h2>{title}</h2>{content}</section>\n" if content else ""
+
+
+def _words(line: str) -> str:
+    """A command or flags, broken over lines between words only: a hyphen invites breaks, too."""
+    return " ".join(f"<span>{escape(word)}</span>" for word in line.split(" "))
 
 
 def _summary(comparison: Comparison) -> str:
@@ -95,8 +100,10 @@ def _row(row: Row, metric: str, reach: float) -> str:
     kind = kind_of(row, metric)
     strip = difference_strip(difference, reach, kind) if difference else EMPTY_STRIP
     mean, interval = difference_texts(difference)
-    numbers = f"<b>{mean}</b> <small>{interval}</small>" if difference else ""
-    flags = " ".join(f"<span>{escape(flag)}</span>" for flag in shown_flags(row.variant).split(" "))
+    # Why there is no interval stands in the verdict.
+    told = f"<small>{interval}</small>" if difference and difference.interval else ""
+    numbers = f"<b>{mean}</b> {told}" if difference else ""
+    flags = _words(shown_flags(row.variant))
     is_base = " baseline" if row.variant.name == BASELINE else ""
     return f"""<div class="row{is_base}">
 <div><strong>{escape(row.variant.name)}</strong><code>{flags}</code></div>
@@ -119,8 +126,10 @@ def _all_numbers(comparison: Comparison) -> str:
     for row in comparison.rows:
         cells = []
         for metric in comparison.metrics:
-            mean, interval = difference_texts(row.differences.get(metric))
-            told = f"<small>{mean} ({interval})</small>" if metric in row.differences else ""
+            difference = row.differences.get(metric)
+            mean, interval = difference_texts(difference)
+            within = f" ({interval})" if difference and difference.interval else ""
+            told = f"<small>{mean}{within}</small>" if difference else ""
             cells.append(f"<td>{spread_text(row.spreads.get(metric))}{told}</td>")
         lines.append(f"<tr><th>{escape(row.variant.name)}</th>{''.join(cells)}</tr>")
     table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

@@ -30,7 +30,7 @@ section { margin-top: 22px; padding: 22px 24px; background: var(--card); border:
 .axis { display: flex; justify-content: space-between; }
 .row strong, .row code { display: block; }
 .row code { color: var(--soft); font-size: 12px; }
-.row code span { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }
+.row code span, pre span { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }
 small { color: var(--soft); font-size: 13px; font-weight: 400; }
 .value, .verdict b, td { font-variant-numeric: tabular-nums; }
 .value small, .verdict small, .verdict span, td small { display: block; }

@@ -160,12 +160,13 @@ def _read_as(hint: Any, given: Any) -> Any:
     The same ones are read again when what was resolved is built, and for every run of an ablation.
     """
     try:
-        return copy.deepcopy(_remembered(hint, given))
+        return copy.deepcopy(_remembered(repr(hint), hint, given))
     except TypeError:  # what cannot be hashed, such as a list
-        return _parsed_as(hint, given)
+        return _parsed_as(repr(hint), hint, given)
 
 
-def _parsed_as(hint: Any, given: Any) -> Any:
+def _parsed_as(written: str, hint: Any, given: Any) -> Any:
+    """`written` tells types apart that are equal and read differently, int | str and str | int."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--value", type=hint)
     return plain_values(parser, parser.parse_object({"value": given}))["value"]
