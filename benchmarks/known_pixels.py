@@ -85,8 +85,3 @@ def _hidden_and_shown(K: Tensor, frame: Taken, neighbour: Taken) -> tuple[Tensor
     hidden = projection.valid & (met > 1.1 * own + 1e-3)
     shown = projection.valid & (met < 1.03 * own + 1e-3)
     return hidden[0, 0], shown[0, 0]
-
-
-def anything(K: Tensor, frame: Taken, neighbours: list[Taken]) -> Tensor:
-    """Every pixel."""
-    return torch.ones_like(frame[0].mover, dtype=torch.bool)
