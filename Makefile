@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help train test slow faults fuzz lint benchmark effects kill-chain lock clean
+.PHONY: help train test notebooks slow faults fuzz lint benchmark effects kill-chain lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ train: $(INSTALLED)  ## train on the synthetic drive, in minutes on a CPU: runs/
 
 test: lint  ## everything that must hold: ruff, mypy, pytest
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+notebooks: $(INSTALLED_DEV)  ## the four notebooks, from the first cell to the last
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 
 slow: $(INSTALLED_DEV)  ## what takes minutes of training to see
 	$(BIN)/python -m pytest -m slow
@@ -63,5 +66,5 @@ $(INSTALLED): $(VENV)/.created setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)
-	$(INSTALL) -e '.[dev]'
+	$(INSTALL) -e '.[dev,notebooks]'
 	@touch $@
