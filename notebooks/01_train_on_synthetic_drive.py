@@ -37,19 +37,8 @@ folder = Path(tempfile.mkdtemp())  # any folder will do; runs/first, for instanc
 # %%
 small = ["--data.height=64", "--data.width=192", "--trainer.max_steps=60", "--data.num_workers=0"]
 drives = [f"--data.layout.options.{option}" for option in ("drives=4", "frames=10", "held_out_drives=1")]
-assert (
-    main(
-        [
-            "train",
-            "--config=conf/demo.yaml",
-            f"--data.root={folder / 'drive'}",
-            f"--run={folder / 'run'}",
-            *small,
-            *drives,
-        ]
-    )
-    == 0
-)
+places = [f"--data.root={folder / 'drive'}", f"--run={folder / 'run'}"]
+assert main(["train", "--config=conf/demo.yaml", *places, *small, *drives]) == 0
 
 # %% [markdown]
 # What the network learned from, at the first step and at the last: the target view, its inverse depth, the

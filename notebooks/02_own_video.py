@@ -32,19 +32,8 @@ folder = Path(tempfile.mkdtemp())
 video, fov = folder / "drive.mp4", 81.5
 
 # %%
-assert (
-    main(
-        [
-            "data",
-            "synthesize",
-            f"--output={folder / 'drive'}",
-            "--drives=1",
-            "--frames=30",
-            "--held-out-drives=0",
-        ]
-    )
-    == 0
-)
+options = ["--drives=1", "--frames=30", "--held_out_drives=0"]
+assert main(["data", "synthesize", f"--output={folder / 'drive'}", *options]) == 0
 frames = sorted((folder / "drive").rglob("image_02/data/*.png"))
 with VideoWriter(video, frames_per_second=10) as writer:
     for number, frame in enumerate(frames):
@@ -58,20 +47,8 @@ display(Image.open(frames[0]))
 recipe = [f"--config=conf/{name}.yaml" for name in ("method/monodepth2_mono", "small", "data/video")]
 small = ["--data.height=64", "--data.width=192", "--trainer.max_steps=60", "--data.num_workers=0"]
 start = ["--model.geometric_start.steps=40", "--model.geometric_start.teaching_steps=20"]
-assert (
-    main(
-        [
-            "train",
-            *recipe,
-            f"--data.root={video}",
-            f"--data.fov={fov}",
-            f"--run={folder / 'run'}",
-            *small,
-            *start,
-        ]
-    )
-    == 0
-)
+data = [f"--data.root={video}", f"--data.fov={fov}"]
+assert main(["train", *recipe, *data, f"--run={folder / 'run'}", *small, *start]) == 0
 
 # %%
 display(Image.open(sorted((folder / "run" / "pictures").glob("*.png"))[-1]))
@@ -81,18 +58,8 @@ display(Image.open(sorted((folder / "run" / "pictures").glob("*.png"))[-1]))
 # camera's height above the road is known, `--scale-from camera_height=1.65` turns all of it into metres.
 
 # %%
-assert (
-    main(
-        [
-            "predict",
-            f"--checkpoint={folder / 'run'}",
-            f"--input={video}",
-            f"--output={folder / 'depth'}",
-            "--poses",
-        ]
-    )
-    == 0
-)
+places = [f"--checkpoint={folder / 'run'}", f"--input={video}", f"--output={folder / 'depth'}"]
+assert main(["predict", *places, "--poses"]) == 0
 print(sorted(path.name for path in (folder / "depth").iterdir()))
 display(Image.open(folder / "depth" / "drive" / "000015_inverse_depth.png"))
 

@@ -34,22 +34,9 @@ assert main(["losses", "velocity"]) == 0
 # %%
 small = ["--data.height=64", "--data.width=192", "--trainer.max_steps=25", "--data.num_workers=0"]
 drives = [f"--data.layout.options.{option}" for option in ("drives=3", "frames=8", "held_out_drives=1")]
-drive = f"--data.root={folder / 'drive'}"
-assert (
-    main(
-        [
-            "ablate",
-            "--config=conf/demo.yaml",
-            "--drop=velocity",
-            "--seeds=0",
-            f"--output={folder / 'terms'}",
-            drive,
-            *small,
-            *drives,
-        ]
-    )
-    == 0
-)
+places = [f"--data.root={folder / 'drive'}", f"--output={folder / 'terms'}"]
+variants = ["--drop=velocity", "--seeds=0"]
+assert main(["ablate", "--config=conf/demo.yaml", *variants, *places, *small, *drives]) == 0
 
 # %% [markdown]
 # The report: numbers beside their differences to the baseline, and what is not known yet.

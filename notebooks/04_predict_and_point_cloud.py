@@ -31,19 +31,8 @@ checkpoint = folder / "run"
 # %%
 small = ["--data.height=64", "--data.width=192", "--trainer.max_steps=15", "--data.num_workers=0"]
 drives = [f"--data.layout.options.{option}" for option in ("drives=2", "frames=6", "held_out_drives=1")]
-assert (
-    main(
-        [
-            "train",
-            "--config=conf/demo.yaml",
-            f"--data.root={folder / 'drive'}",
-            f"--run={checkpoint}",
-            *small,
-            *drives,
-        ]
-    )
-    == 0
-)
+places = [f"--data.root={folder / 'drive'}", f"--run={checkpoint}"]
+assert main(["train", "--config=conf/demo.yaml", *places, *small, *drives]) == 0
 
 # %%
 photo = sorted((folder / "drive").rglob("image_02/data/*.png"))[-1]

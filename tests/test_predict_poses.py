@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import stored_networks
 import torch
 from known_network import SIZE, Brightness, predict
 from PIL import Image
@@ -129,6 +130,18 @@ def test_each_folder_and_each_video_has_a_path_of_its_own(checkpoint, seeing_mot
         np.testing.assert_allclose(path.positions, positions_of_frames(count), atol=1e-4)
     by_time = read_trajectory(tmp_path / "out" / "a" / "drive_poses_tum.txt")
     np.testing.assert_allclose(by_time.keys, [0, 0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_the_network_of_motion_in_a_checkpoint_is_the_one_that_is_asked(tmp_path, norm):
+    """Untrained, it drives straight ahead, by as much as it was told to assume."""
+    pose_net = {"class_path": "PoseNet", "width": 0.125, "norm": norm, "first_motion": [0.0, 0.0, 1.5]}
+    run = stored_networks.checkpoint(tmp_path / "run.ckpt", stored_networks.BATCH_NORM, pose_net)
+    given = ["--checkpoint", run, "--input", write_frames(tmp_path / "in", 4), "--output", tmp_path / "out"]
+    assert predict(*given, "--poses") == 0
+    path = read_trajectory(tmp_path / "out" / "poses_kitti.txt")
+    ahead = np.arange(4)[:, None] * [[0.0, 0.0, 1.5]]
+    np.testing.assert_allclose(path.positions, ahead, atol=0.2)
 
 
 def test_without_a_network_of_motion_poses_are_refused(checkpoint, tmp_path, capsys):

@@ -13,7 +13,6 @@ from PIL import Image
 
 from selfsup_depth.data.trajectory_files import kitti_text, tum_text
 from selfsup_depth.errors import ConfigError
-from selfsup_depth.networks.motion import PoseNetwork
 from selfsup_depth.structures import Trajectory
 from selfsup_depth.training.predicted_depth import Prediction
 from selfsup_depth.training.predicting import Taken
@@ -36,14 +35,13 @@ class CameraPath:
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        pose_net = getattr(predictor.module, "pose_net", None)
-        if not isinstance(pose_net, PoseNetwork):
+        if not predictor.pose_nets:
             raise ConfigError(
                 "--poses needs a network of motion, and this checkpoint has none; give one that was "
                 "trained on video, or leave out --poses"
             )
         self._predictor = predictor
-        self._pose_net = pose_net
+        self._pose_net = predictor.pose_nets[0]
         self._last: list[Image.Image] = []
         self._T_world_from_camera = np.eye(4)
         self._frames: list[tuple[int, float]] = []

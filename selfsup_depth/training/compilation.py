@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from selfsup_depth.errors import first_line
-from selfsup_depth.training.prediction import InverseDepthModel, Predictor
+from selfsup_depth.training.network_to_ask import InverseDepthModel
+from selfsup_depth.training.prediction import Predictor
 
 
 class _Compiled:

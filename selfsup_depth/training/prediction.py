@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,21 +17,14 @@ from selfsup_depth.data.camera_files import StatedCamera
 from selfsup_depth.data.transforms import Framing
 from selfsup_depth.evaluation.flip import predict_with_flip
 from selfsup_depth.geometry.camera import resize_intrinsics
-from selfsup_depth.modules.base import SelfSupervisedDepth
-from selfsup_depth.networks.inference import InferenceNetwork
+from selfsup_depth.networks.motion import PoseNetwork
 from selfsup_depth.training.checkpoint import load_checkpoint
 from selfsup_depth.training.devices import device_named
 from selfsup_depth.training.image_like import ImageLike, is_stack, pictures_from
+from selfsup_depth.training.network_to_ask import InverseDepthModel, module_to_ask
 from selfsup_depth.training.predicted_depth import Facts, Prediction, Scale
 from selfsup_depth.training.record import hash_of_record
 from selfsup_depth.training.training_camera import recorded_cameras
-
-
-class InverseDepthModel(Protocol):
-    """What a Predictor needs of a training module."""
-
-    def predict_inverse_depth(self, image: Tensor) -> Tensor:
-        """(B, 3, h, w) in [0, 1] -> (B, 1, h, w) in 1/m."""
 
 
 class Predictor:
@@ -48,6 +41,7 @@ class Predictor:
             where there were several.
         flip: predict for the mirrored image, too, and join both.
         config_sha256: of the training configuration.
+        pose_nets: the network of motion that was trained beside it; none where there is none.
 
     Attributes:
         factor: all depth is multiplied by it; see `set_scale`.
@@ -64,16 +58,17 @@ class Predictor:
         cameras: Sequence[StatedCamera] = (),
         flip: bool = False,
         config_sha256: str = "",
+        pose_nets: Sequence[PoseNetwork] = (),
     ) -> None:
         self.module = module
         self.size = size
         self.scale: Scale = scale
         self.device = torch.device(device)
-        self.K = K
-        self.depth_range = depth_range
+        self.K, self.depth_range = K, depth_range
         self.cameras = cameras
         self.flip = flip
         self.config_sha256 = config_sha256
+        self.pose_nets = pose_nets
         self.factor = 1.0
 
     def set_scale(self, factor: float) -> None:
@@ -187,11 +182,12 @@ def load(path: str | Path, device: str = "auto", trust: bool = False, flip: bool
     loaded = load_checkpoint(Path(path), trust=trust)
     record = loaded.record
     height, width = record["size"]
-    module = module_to_ask(loaded.module).to(place)
+    trained = loaded.module.to(place).eval()
+    pose_net = getattr(trained, "pose_net", None)
     learned = record.get("intrinsics")
     K = torch.tensor(learned["K"]) if learned else None
     return Predictor(
-        module,
+        module_to_ask(trained),
         (height, width),
         record["scale"]["kind"],
         place,
@@ -200,11 +196,5 @@ def load(path: str | Path, device: str = "auto", trust: bool = False, flip: bool
         recorded_cameras(record, loaded.path),
         flip,
         hash_of_record(record),
+        [pose_net] if pose_net is not None else [],
     )
-
-
-def module_to_ask(trained: SelfSupervisedDepth) -> SelfSupervisedDepth | InferenceNetwork:
-    """The trained network as it is fastest to ask; one that says its depth in its own way as it is."""
-    if type(trained).predict_inverse_depth is SelfSupervisedDepth.predict_inverse_depth:
-        return InferenceNetwork(trained.depth_net, channels_last=True)
-    return trained.eval()
