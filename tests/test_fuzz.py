@@ -62,6 +62,7 @@ FOUND = {
         PARSERS["image TIFF"].seed().replace(b"\x11\x01\x04\0", b"\x11\x01" + kind + b"\0")
         for kind in (b"\x05", b"\x0c")
     ],
+    "measured points": ["\u2028".encode(), b"\x0c", b"a.png 3 4 5.5e-320"],
     "oxts pose": [b"49 1e307 0" + b" 0" * 27 + b"\n", b"49 8 112 0 0 0 0 0 1e308" + b" 0" * 21 + b"\n"],
 }
 

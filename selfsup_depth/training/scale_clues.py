@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from selfsup_depth.data.images import read_rgb
-from selfsup_depth.data.text_files import parse_numbers, read_lines
+from selfsup_depth.data.text_files import parse_numbers, read_lines, words_of
 from selfsup_depth.data.two_view_geometry import MotionSettings, follow_corners
 from selfsup_depth.errors import DataError
 from selfsup_depth.evaluation.ground_plane import height_above_ground
@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 # Of the image's rows and columns, where a car's or a walker's camera sees ground.
 GROUND = (slice(0.6, 0.95), slice(0.3, 0.7))
+# Metres; what is far below has no inverse.
+SHORTEST = 1e-6
 # Of a rectified pair: rows must agree, and a disparity below two pixels says too little.
 MAX_ROW_DIFFERENCE, LEAST_DISPARITY = 1.0, 2.0
 
@@ -160,14 +162,15 @@ def read_named_numbers(file: Path, images: Sequence[Path], count: int) -> list[N
     for number, line in read_lines(file, "measurements"):
         if line.startswith("#"):
             continue
-        name, *words = line.rsplit(maxsplit=count)
-        where = f"{file}:{number}"
+        words = words_of(line)
+        num_of_name = max(1, len(words) - count)
+        name, where = " ".join(words[:num_of_name]), f"{file}:{number}"
         if name not in by_name:
             raise DataError(
                 f"no image of --input is named {name[:60]}, in {where}; write NAME.png and numbers"
             )
-        numbers = parse_numbers(" ".join(words), where, count)
-        if numbers[-1] <= 0:
+        numbers = parse_numbers(" ".join(words[num_of_name:]), where, count)
+        if numbers[-1] < SHORTEST:
             raise DataError(f"{numbers[-1]:g} metres, in {where}; a length is positive")
         found.append(NamedNumbers(by_name[name], numbers, where))
     if not found:

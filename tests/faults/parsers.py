@@ -10,7 +10,7 @@ from pathlib import Path
 import data_trees as trees
 import numpy as np
 import torch
-from faults import own_parsers
+from faults import network_parsers, own_parsers
 from faults.parser import Parser, finite
 from faults.workshop import SEAL, TINY
 from PIL import Image
@@ -164,4 +164,5 @@ PARSERS = {
     "checkpoint, sealed anew": Parser(checkpoint_bytes, sealed_anew, ".ckpt", 0.1),
     "checkpoint container": Parser(sealed_bytes, container, ".ckpt", 0.1),
     **own_parsers.PARSERS,
+    **network_parsers.PARSERS,
 }  # fmt: skip
