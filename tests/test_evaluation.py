@@ -213,6 +213,12 @@ def test_a_prediction_that_is_no_number_is_refused(bad):
         evaluate(torch.full((4, 4), bad), torch.ones(8, 8), METRIC)
 
 
+def test_depth_that_is_resized_has_no_infinite_neighbour():
+    with pytest.raises(NumericError, match="cannot be evaluated"):
+        evaluate(torch.zeros(4, 4), torch.ones(8, 8), PROTOCOLS["packnet_kitti"])
+    assert evaluate(torch.zeros(4, 4), torch.full((8, 8), 40.0), METRIC)["abs_rel"] == pytest.approx(1)
+
+
 def test_unmeasured_pixels_may_hold_anything():
     prediction, depth = torch.full((8, 8), 0.1), torch.full((8, 8), 10.0)
     prediction[0, 0] = depth[0, 0] = torch.nan

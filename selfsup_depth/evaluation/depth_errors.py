@@ -82,20 +82,21 @@ def depth_errors(predicted: Tensor, measured: Tensor) -> DepthErrors:
     """
     num, error, quotient = len(measured), predicted - measured, predicted / measured
     relative, log_error = error / measured, quotient.log()
+    from_mean = log_error - log_error.mean()
     inverse_error = 1 / predicted - 1 / measured
     ratio = torch.maximum(quotient, 1 / quotient)
-    # A dot product squares and sums in one pass.
+    # A dot product squares and sums in one pass, the norm takes absolute values and sums.
     return DepthErrors(
-        abs_rel=relative.abs().mean(),
+        abs_rel=relative.norm(1) / num,
         sq_rel=error.dot(relative) / num,
         rmse=(error.dot(error) / num).sqrt(),
         rmse_log=(log_error.dot(log_error) / num).sqrt(),
         a1=(ratio < 1.25).count_nonzero() / error.new_tensor(num),
         a2=(ratio < 1.25**2).count_nonzero() / error.new_tensor(num),
         a3=(ratio < 1.25**3).count_nonzero() / error.new_tensor(num),
-        log10=log_error.abs().mean() / math.log(10),
-        silog=100 * log_error.std(correction=0),
-        mae=error.abs().mean(),
+        log10=log_error.norm(1) / (num * math.log(10)),
+        silog=100 * (from_mean.dot(from_mean) / num).sqrt(),
+        mae=error.norm(1) / num,
         irmse=1000 * (inverse_error.dot(inverse_error) / num).sqrt(),
         sq_rel_benchmark=relative.dot(relative) / num,
     )
@@ -118,9 +119,9 @@ def errors_of_image(inverse_depth: Tensor, measured: Tensor, protocol: Protocol)
     rows, columns = pixels_that_count(measured, protocol)
     if not rows.numel():
         return None
-    wanted = measured[rows, columns].double()
+    wanted = measured.flatten().index_select(0, rows * measured.shape[1] + columns).double()
     size = (measured.shape[0], measured.shape[1])
-    predicted = depth_at(inverse_depth.double(), rows, columns, size, protocol)
+    predicted = depth_at(inverse_depth, rows, columns, size, protocol)
     if protocol.clamp == "before":
         predicted = predicted.clamp(protocol.min_depth, protocol.max_depth)
     aligned = align(predicted, wanted, protocol)
@@ -137,9 +138,10 @@ def depth_at(
     Raises:
         NumericError: the prediction is NaN, infinite or negative there.
     """
-    values = 1 / inverse_depth if protocol.resize == "depth" else inverse_depth
+    values = 1 / inverse_depth.double() if protocol.resize == "depth" else inverse_depth
     sampled = sample_at(values, rows, columns, size, protocol.align_corners)
-    if not bool((sampled.isfinite() & (sampled >= 0)).all()):
+    least, largest = sampled.aminmax()  # NaN where any is
+    if not (least >= 0 and largest < math.inf):
         raise NumericError("predicted inverse depth is NaN, infinite or negative; it cannot be evaluated")
     return sampled if protocol.resize == "depth" else 1 / sampled
 
@@ -158,11 +160,11 @@ def pixels_that_count(measured: Tensor, protocol: Protocol) -> tuple[Tensor, Ten
     found, width = indices_of(inside > nearest), max(1, right - left)
     rows, columns = found.div(width, rounding_mode="floor") + top, found % width + left
     counts = measured.flatten().index_select(0, rows * measured.shape[1] + columns) < farthest
-    return (rows, columns) if bool(counts.all()) else (rows[counts], columns[counts])
+    return (rows, columns) if counts.all() else (rows[counts], columns[counts])
 
 
 def indices_of(mask: Tensor) -> Tensor:
     """(n,) places in the flattened mask where it is true; NumPy finds them three times as fast."""
-    if mask.is_cuda:
+    if mask.device.type != "cpu":
         return mask.flatten().nonzero()[:, 0]
     return torch.from_numpy(np.flatnonzero(mask.numpy()))

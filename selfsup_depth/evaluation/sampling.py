@@ -25,22 +25,23 @@ def sample_at(
         align_corners: whether the corner pixels of both maps meet.
 
     Returns:
-        (n,)
+        (n,) float64; only what is looked at is converted.
     """
     height, width = values.shape
-    top, bottom, down = _neighbours(_place(rows, size[0], height, values, align_corners), height)
-    left, right, along = _neighbours(_place(columns, size[1], width, values, align_corners), width)
+    top, bottom, down = _neighbours(_place(rows, size[0], height, align_corners), height)
+    left, right, along = _neighbours(_place(columns, size[1], width, align_corners), width)
     flat, above, below = values.flatten(), top * width, bottom * width
-    upper = torch.lerp(flat.index_select(0, above + left), flat.index_select(0, above + right), along)
-    lower = torch.lerp(flat.index_select(0, below + left), flat.index_select(0, below + right), along)
+    places = (above + left, above + right, below + left, below + right)
+    corners = [flat.index_select(0, place).double() for place in places]
+    upper, lower = torch.lerp(corners[0], corners[1], along), torch.lerp(corners[2], corners[3], along)
     return torch.lerp(upper, lower, down)
 
 
-def _place(pixels: Tensor, resized: int, length: int, like: Tensor, align_corners: bool) -> Tensor:
+def _place(pixels: Tensor, resized: int, length: int, align_corners: bool) -> Tensor:
     """Where pixels of a resized axis lie on the axis itself."""
     if align_corners:
-        return pixels.to(like) * ((length - 1) / max(1, resized - 1))
-    return ((pixels.to(like) + 0.5) * (length / resized) - 0.5).clamp(min=0)
+        return pixels.double() * ((length - 1) / max(1, resized - 1))
+    return ((pixels.double() + 0.5) * (length / resized) - 0.5).clamp(min=0)
 
 
 def _neighbours(place: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
