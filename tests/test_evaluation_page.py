@@ -166,6 +166,16 @@ def test_points_are_drawn_where_they_are_and_the_nearest_on_top():
     assert int((picture.sum(0) > 0).sum()) == 2 * 9
 
 
+@pytest.mark.parametrize("width", [100, 200, 384, 640])
+def test_a_small_map_that_is_measured_everywhere_has_no_gaps(width):
+    measured = torch.full((40, width), 20.0)
+    errors = errors_of_image(torch.full((4, 8), 0.1), measured, METRIC)
+    shown = Exhibit("", errors, torch.full((4, 8), 0.1), (40, width), ImageContext())
+    height = round(640 * 40 / width)
+    picture = drawn(shown, torch.full((3, 40 * width), 255.0), torch.zeros(3, height, 640))
+    assert picture.min() == 1
+
+
 def test_the_input_is_shown_where_there_is_one():
     context = ImageContext([torch.rand(3, 15, 40)])
     assert len(pictures_of(exhibit("a", 1.2, context=context))) == 4

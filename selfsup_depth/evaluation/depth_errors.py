@@ -140,8 +140,8 @@ def depth_at(
     """
     values = 1 / inverse_depth.double() if protocol.resize == "depth" else inverse_depth
     sampled = sample_at(values, rows, columns, size, protocol.align_corners)
-    least, largest = sampled.aminmax()  # NaN where any is
-    if not (least >= 0 and largest < math.inf):
+    # NaN where any is; and what lies between infinity and anything is NaN.
+    if not sampled.amin() >= 0:
         raise NumericError("predicted inverse depth is NaN, infinite or negative; it cannot be evaluated")
     return sampled if protocol.resize == "depth" else 1 / sampled
 

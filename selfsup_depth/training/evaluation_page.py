@@ -43,9 +43,10 @@ def page(evaluation: DepthEvaluation, about: Mapping[str, Any]) -> str:
     sections = [
         '<div class="pair">',
         section("Protocol", protocol_words(evaluation)),
-        section("Errors", error_table(result) + further_numbers(result["metrics"])),
+        section("Errors", error_table(result)),
         "</div>",
         section("Where the errors are", f'<div class="charts">{"".join(charts)}</div>'),
+        section("Further numbers", further_numbers(result["metrics"])),
         section("Worst images", colour_keys() + exhibits(evaluation.exhibits.worst)),
         section("Best images", exhibits(evaluation.exhibits.best)),
         section("Left out", left_out(result, about)),
@@ -126,7 +127,7 @@ def further_numbers(metrics: Mapping[str, float]) -> str:
         f"<div><dt>{escape(name)}</dt><dd>{value:.4g}</dd><small>{UNITS.get(name, '')}</small></div>"
         for name, value in others.items()
     )
-    return f'<details><summary>Further numbers</summary><dl class="numbers">{cells}</dl></details>'
+    return f'<dl class="numbers">{cells}</dl>'
 
 
 def colour_keys() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -70,13 +71,16 @@ def drawn(exhibit: Exhibit, colours: Tensor, backdrop: Tensor) -> Tensor:
     """Points in their colours (3, n), 0 to 255, over a backdrop (3, H, WIDTH) in [0, 1].
 
     The points of a laser, a pixel each, would not be seen: where few pixels are measured, each
-    is drawn three wide. Where points meet, the nearest is on top.
+    is drawn three wide, and wider where the map is smaller than the picture. Where points meet, the
+    nearest is on top.
     """
     height, image = backdrop.shape[1], exhibit.errors
-    rows, columns = image.rows * height // exhibit.size[0], image.columns * WIDTH // exhibit.size[1]
+    rows = (2 * image.rows + 1) * height // (2 * exhibit.size[0])
+    columns = (2 * image.columns + 1) * WIDTH // (2 * exhibit.size[1])
     sparse = len(rows) < SPARSE * height * WIDTH
-    reach = (-1, 0, 1) if sparse else (0,)
-    steps = list(itertools.product(reach, reach))
+    # A map smaller than the picture would have gaps.
+    reach = max(int(sparse), math.ceil(WIDTH / exhibit.size[1]) // 2)
+    steps = list(itertools.product(range(-reach, reach + 1), repeat=2))
     places = [
         (rows + down).clamp(0, height - 1) * WIDTH + (columns + along).clamp(0, WIDTH - 1)
         for down, along in steps

@@ -20,7 +20,7 @@ p { margin: 0 0 12px; max-width: 78ch; }
 code { font: 13px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 section { margin-top: 22px; padding: 22px 24px; background: var(--card); border: 1px solid var(--faint);
   border-radius: 14px; }
-.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 12px;
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 12px;
   margin: 18px 0 0; }
 .numbers div { padding: 12px 16px; background: var(--card); border: 1px solid var(--faint);
   border-radius: 12px; }
@@ -46,7 +46,6 @@ circle.mine { fill: var(--mine); stroke: none; }
   border-radius: 2px; background: var(--mine); }
 .key .other::before { background: var(--other); } .key .flat::before { background: var(--soft); }
 .key .share::before { background: var(--share); height: 10px; margin-bottom: -1px; }
-details { margin-top: 14px; } summary { cursor: pointer; color: var(--soft); font-size: 14px; }
 .keys > span { display: inline-block; white-space: nowrap; margin-right: 26px; }
 table { width: 100%; border-collapse: collapse; font-size: 15px; font-variant-numeric: tabular-nums;
   margin-bottom: 12px; }
