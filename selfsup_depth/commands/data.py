@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from selfsup_depth.commands import data_check, data_from_video, data_measured
+from selfsup_depth.commands import data_check, data_from_video, data_lens, data_measured
 from selfsup_depth.commands.parser import CommandParser
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.suggestions import did_you_mean
@@ -14,10 +14,18 @@ SYNTHESIZE = "selfsup-depth data synthesize"
 ACTIONS = {
     "synthesize": "render drives through a street, in the layout of KITTI raw",
     "from-video": "write the frames of a video into a folder",
+    "rectify": "write raw stereo pairs as rectified ones",
+    "undistort": "write frames without the distortion of their lens",
     "check": "tell whether training on data can work, before anything is trained",
     "measured": "count the test frames that have measured depth, and write it",
 }
-COMMANDS = {"from-video": data_from_video.run, "check": data_check.run, "measured": data_measured.run}
+COMMANDS = {
+    "from-video": data_from_video.run,
+    "rectify": data_lens.run_rectify,
+    "undistort": data_lens.run_undistort,
+    "check": data_check.run,
+    "measured": data_measured.run,
+}
 
 
 def run(arguments: list[str]) -> None:

@@ -114,6 +114,8 @@ def find_intrinsics(
 def _read_camera_yaml(path: Path) -> StatedCamera:
     """Lines "fx: NUMBER" and so on, pixel centres at integers; cx and cy may be left out."""
     file = read_calibration(path)
+    if any(file.values.pop("distortion", ())):
+        raise DataError(f"the lens distorts, in {path}; undistort first: selfsup-depth data undistort")
     for key in file.values:
         if key not in _CAMERA_KEYS:
             raise DataError(f"unknown {key}, in {file.where(key)}; {did_you_mean(key, _CAMERA_KEYS)}")

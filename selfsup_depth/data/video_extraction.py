@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from selfsup_depth.data.new_folder import folder_at_once, refuse_existing
 from selfsup_depth.data.recording import Frame, Recording
 from selfsup_depth.data.transforms import resized
 from selfsup_depth.data.video_file import VideoFile, speed_file_of
-from selfsup_depth.errors import ConfigError, DataError, StorageError
+from selfsup_depth.errors import ConfigError, DataError
 
 
 def extract_frames(
@@ -49,8 +48,7 @@ def extract_frames(
     """
     if every < 1:
         raise ConfigError(f"every is {every}; give a whole number from 1 on")
-    if output.exists():
-        raise ConfigError(f"the folder exists already, in {output}; give another --output or remove it")
+    refuse_existing(output)
     if not video.is_file():
         raise DataError(f"video is missing, in {video}; check the path")
     (recording,) = VideoFile().recordings(video)
@@ -60,7 +58,7 @@ def extract_frames(
     if not frames:
         last = max(frame.seconds for frame in camera.frames.values())
         raise DataError(f"no frame in that time, in {video}; it goes from 0 to {last:.2f} seconds")
-    with _folder_at_once(output) as folder:
+    with folder_at_once(output) as folder:
         _write_frames(folder, frames, size)
         _write_companions(folder, recording, video)
     return len(frames)
@@ -86,20 +84,3 @@ def _write_companions(folder: Path, recording: Recording, video: Path) -> None:
         (folder / "camera.yaml").write_text(lines, encoding="utf-8")
     if speed_file_of(video).exists():
         shutil.copyfile(speed_file_of(video), folder / "speed.csv")
-
-
-@contextmanager
-def _folder_at_once(output: Path) -> Iterator[Path]:
-    """A folder that takes its name when all is in it; nothing stays of one that fails."""
-    part = output.with_name(f".{output.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
-        part.mkdir(parents=True)
-        yield part
-        part.rename(output)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write ({error.strerror}), in {output}; free space or choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
