@@ -12,6 +12,7 @@ import pytest
 from selfsup_depth.commands import (
     data_check,
     data_from_video,
+    data_lens,
     data_measured,
     evaluate_compare,
     evaluate_depth,
@@ -66,6 +67,10 @@ def check(arguments: list[str]) -> None:
     elif arguments[:2] == ["data", "check"]:
         rest, flags = split_dotted(arguments[2:])
         data_check.configured(data_check.make_parser().parse_args(rest).config, flags)
+    elif arguments[:2] == ["data", "rectify"]:
+        data_lens.make_rectify_parser().parse_args(arguments[2:])
+    elif arguments[:2] == ["data", "undistort"]:
+        data_lens.make_undistort_parser().parse_args(arguments[2:])
     elif arguments[:2] == ["data", "from-video"]:
         data_from_video.make_parser().parse_args(arguments[2:])
     elif arguments[:2] == ["data", "measured"]:

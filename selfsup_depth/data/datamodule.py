@@ -20,6 +20,7 @@ from selfsup_depth.data.parts import Parts, data_root, read_parts
 from selfsup_depth.data.screening import OnBadData
 from selfsup_depth.data.selection import Needs, Selection
 from selfsup_depth.data.splits import Part
+from selfsup_depth.data.still_frames import without_still
 from selfsup_depth.data.travelled import KnownDistances, count_known
 from selfsup_depth.data.user_cache import user_cache
 from selfsup_depth.errors import ConfigError, DataError
@@ -59,6 +60,8 @@ class DepthDataModule(LightningDataModule):
             for the geometric warm start.
         motion_cache: file that keeps these motions; not given, one in the user's cache folder.
         seed: of order and augmentation.
+        min_parallax: leave out targets whose neighbours in time show less, in pixels of the training
+            images: the median way of corners that no rotation explains. Listed in still_frames.txt.
         sparse_depth: give terms that learn from it (SparseDepth) the targets' measured depth, where any is.
     """
 
@@ -86,6 +89,7 @@ class DepthDataModule(LightningDataModule):
         motion_cache: Path | None = None,
         seed: int = 0,
         sparse_depth: bool = False,
+        min_parallax: float = 0.0,
     ) -> None:
         super().__init__()
         self.layout = layout
@@ -108,14 +112,16 @@ class DepthDataModule(LightningDataModule):
         self.motion_cache = motion_cache
         self.seed = seed
         self.sparse_depth = sparse_depth
+        self.min_parallax = min_parallax
         counts = {"height": height, "width": width, "batch_size": batch_size, "num_workers": num_workers}
         check_ranges(self.augmentation, hold_out=hold_out, **counts)
         check_fov(fov)
-        check_frames(self.video, split, hold_out)
+        check_frames(self.video, split, hold_out, min_parallax)
         self._parts: Parts | None = None
         self._training: TrainingExamples | None = None
         self._measured: dict[Part, MeasuredExamples] = {}
         self.travelled = KnownDistances()
+        self.still_frames: list[str] = []  # targets that are left out for want of parallax
         self.bad_data: list[str] = []  # why examples are left out as bad, sorted
 
     def prepare_data(self) -> None:
@@ -187,6 +193,9 @@ class DepthDataModule(LightningDataModule):
             raise ConfigError("no source to learn from; give --data.video=[-1,1] or --data.stereo=true")
         needs = Needs(tuple(self.video), self.stereo, self.sparse_depth)
         selection = parts.training(needs)
+        if self.min_parallax:
+            told = self.min_parallax, self.width, user_cache("parallax", parts.root)
+            selection, self.still_frames = without_still(selection, self.video, *told)
         examples = selection.examples
         _, world_size = processes(self.trainer)
         if len(examples) < self.batch_size * world_size:

@@ -29,14 +29,17 @@ def check_ranges(augmentation: Augmentation, **counts: float) -> None:
             raise ConfigError(f"{name} is {value}; give --data.{name} between {low} and {high}")
 
 
-def check_frames(video: Sequence[int], split: str | None, hold_out: float) -> None:
-    """Refuse neighbours that are none, and two ways at once to say what is kept for validation.
+def check_frames(video: Sequence[int], split: str | None, hold_out: float, min_parallax: float = 0.0) -> None:
+    """Refuse neighbours that are none, a parallax without any, and two ways to keep frames for validation.
 
     Raises:
         ConfigError: naming the option.
     """
     if 0 in video or len(set(video)) < len(video):
         raise ConfigError(f"video is {list(video)}; give offsets that differ, none 0: --data.video=[-1,1]")
+    if not 0 <= min_parallax < math.inf or (min_parallax and not video):
+        fix = "give pixels from 0 on, and neighbours in --data.video"
+        raise ConfigError(f"min_parallax is {min_parallax}; {fix}")
     if split is not None and hold_out:
         raise ConfigError("hold_out is for data without a split; leave one of the two out")
 

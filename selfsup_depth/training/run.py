@@ -14,7 +14,7 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.readers import killed_readers_named
 from selfsup_depth.errors import ConfigError, DataError, first_line
 from selfsup_depth.modules.base import SelfSupervisedDepth
-from selfsup_depth.training.bad_data import keep_bad_data
+from selfsup_depth.training.bad_data import keep_left_out
 from selfsup_depth.training.checkpoint import refuse_misfit
 from selfsup_depth.training.checkpoint_io import size_of
 from selfsup_depth.training.configuration import build
@@ -111,7 +111,7 @@ def train(
     """Train and report; of a run that is refused before its first step nothing stays."""
     try:
         if trainer.is_global_zero:
-            keep_bad_data(directory.path, data.bad_data, resumed=last is not None)
+            keep_left_out(directory.path, data.bad_data, data.still_frames, resumed=last is not None)
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         evaluate_and_report(trainer, module, data, directory)
     except (ConfigError, DataError):

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from selfsup_depth.data.check.pairs import StereoPair, measure_pair
-from selfsup_depth.data.check.reading import Bar, SmallImages, in_parallel
 from selfsup_depth.data.check.steps import Step, measure_step
+from selfsup_depth.data.grey_images import Bar, SmallImages, in_parallel
 from selfsup_depth.data.recording import Camera, Photograph, Recording
 from selfsup_depth.data.selection import Example, Needs
 
@@ -53,6 +53,7 @@ class Evidence:
         depth_range: of the network.
         whole_data: whether every frame is wanted, not only those of a list.
         skips_bad_data: whether files that cannot be used are left out in training.
+        leaves_out_still: whether frames without parallax are left out in training.
         progress: whether bars are shown.
     """
 
@@ -66,6 +67,7 @@ class Evidence:
     depth_range: DepthRange
     whole_data: bool = True
     skips_bad_data: bool = False
+    leaves_out_still: bool = False
     progress: bool = False
 
     def cameras(self) -> Iterator[tuple[Recording, str, Camera]]:

@@ -74,4 +74,5 @@ def gather(data: DepthDataModule, root: Path, depth_range: DepthRange) -> Eviden
         depth_range,
         data.split is None and not data.hold_out,
         data.on_bad_data == "skip",
+        data.min_parallax > 0,
     )

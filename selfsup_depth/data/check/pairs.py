@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from selfsup_depth.data.check.reading import Grey, read_grey
+from selfsup_depth.data.grey_images import Grey, read_grey
 from selfsup_depth.data.recording import Matrix, Photograph
 from selfsup_depth.data.selection import Example
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import torch
 
-from selfsup_depth.data.check.reading import Grey, SmallImages
+from selfsup_depth.data.frame_motion import frame_motion
+from selfsup_depth.data.grey_images import SmallImages
 from selfsup_depth.data.recording import Frame, Photograph
 from selfsup_depth.data.selection import Example
-from selfsup_depth.data.two_view_geometry import MotionSettings, follow_corners, rotation_residual
-from selfsup_depth.geometry.camera import resize_intrinsics
 
-# For small images: fewer corners, nearer to each other.
-_SETTINGS = MotionSettings(corners=400, corner_spacing=5.0)
-_FEWEST_POINTS = 12
 # Standard deviation of the grey levels.
 MIN_CONTRAST = 5.0
 
@@ -66,7 +60,7 @@ def measure_step(start: Example, stride: int, images: SmallImages, train_width: 
     first, second = images.read(frame.image), images.read(later.image)
     if first is None or second is None or first.shape != second.shape:
         return None
-    followed, flow, parallax = _motion(first, second, start)
+    followed, flow, parallax = frame_motion(first, second, start.camera)
     scale = train_width / first.shape[1]
     index = start.frame_index
     return Step(
@@ -83,24 +77,6 @@ def measure_step(start: Example, stride: int, images: SmallImages, train_width: 
         flow * scale,
         parallax * scale,
     )
-
-
-def _motion(first: Grey, second: Grey, start: Example) -> tuple[float, float, float]:
-    """Share of corners that are found again, median flow and parallax in pixels of these images."""
-    # Optical flow takes another exposure for motion.
-    gain = float((first.mean() + 1) / (second.mean() + 1))
-    second = np.asarray(cv2.convertScaleAbs(second, alpha=gain), np.uint8)
-    corners = cv2.goodFeaturesToTrack(
-        first, _SETTINGS.corners, _SETTINGS.corner_quality, _SETTINGS.corner_spacing
-    )
-    num_corners = 0 if corners is None else len(corners)
-    points, moved = follow_corners(first, second, _SETTINGS)
-    followed = len(points) / max(num_corners, 1)
-    if len(points) < _FEWEST_POINTS:
-        return followed, float("nan"), float("nan")
-    flow = float(np.median(np.linalg.norm(moved - points, axis=1)))
-    K = resize_intrinsics(torch.from_numpy(start.camera.K), start.camera.size, first.shape).numpy()
-    return followed, flow, rotation_residual(points, moved, np.ascontiguousarray(K))
 
 
 def _distance(first: Frame, second: Frame) -> float:

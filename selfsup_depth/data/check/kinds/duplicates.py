@@ -16,7 +16,7 @@ MOST = 0.5
 def findings(evidence: Evidence) -> Iterator[Finding]:
     """Steps from a frame to its copy."""
     copies = [step for step in evidence.steps if step.difference < ALIKE]
-    if not copies:
+    if not copies or evidence.leaves_out_still:
         return
     share = len(copies) / len(evidence.steps)
     what = f"{len(copies)} of {len(evidence.steps)} frames are copies of the one before"

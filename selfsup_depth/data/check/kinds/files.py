@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from selfsup_depth.data.check.evidence import Evidence
 from selfsup_depth.data.check.finding import Finding, refusal
-from selfsup_depth.data.check.reading import Bar, in_parallel
+from selfsup_depth.data.grey_images import Bar, in_parallel
 from selfsup_depth.data.recording import Photograph, check_size
 from selfsup_depth.data.screening import MAX_BAD_SHARE
 from selfsup_depth.errors import DataError

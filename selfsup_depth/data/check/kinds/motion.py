@@ -39,7 +39,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         )
         yield Finding("error", what, str(evidence.root), _MOVE, _shown(static))
         return
-    if share > MANY_STATIC:
+    if share > MANY_STATIC and not evidence.leaves_out_still:
         what = f"the camera stands still in {share:.0%} of the steps, the first is to {static[0].second}"
         yield Finding("warning", what, str(evidence.root), _LEAVE_OUT, _shown(static))
     yield from _parallax(evidence, moving)
