@@ -22,6 +22,7 @@ SIZE = (240, 320)  # height, width
 K = np.array([[280.0, 0, 165], [0, 282.0, 118], [0, 0, 1]])
 K_RIGHT = np.array([[290.0, 0, 150], [0, 288.0, 125], [0, 0, 1]])
 DISTORTION = np.array([-0.25, 0.08, 0.001, -0.002, -0.01])
+DISTORTION_RIGHT = np.array([-0.22, 0.07, 0.001, -0.001, -0.01])
 R = cv2.Rodrigues(np.array([0.02, -0.05, 0.03]))[0]
 PLACES = {"horizontal": (-0.2, 0.01, 0.005), "vertical": (0.01, -0.2, 0.004)}
 DISTANCE = 3.0
@@ -38,7 +39,7 @@ def calibration(path: Path, place, turn=R) -> Path:
     ]
     right = (K_RIGHT[0, 0], K_RIGHT[1, 1], K_RIGHT[0, 2], K_RIGHT[1, 2])
     lines += [f"right_{name}: {value}" for name, value in zip(("fx", "fy", "cx", "cy"), right, strict=True)]
-    lines += [f"distortion: {numbers(DISTORTION)}", f"right_distortion: {numbers(-0.5 * DISTORTION)}"]
+    lines += [f"distortion: {numbers(DISTORTION)}", f"right_distortion: {numbers(DISTORTION_RIGHT)}"]
     path.write_text("\n".join([*lines, f"R: {numbers(turn)}", f"T: {numbers(place)}", ""]))
     return path
 
@@ -63,7 +64,7 @@ def raw_pair(root: Path, place) -> Path:
     right = trees.warped(left, K_RIGHT @ moved @ np.linalg.inv(K))
     for side, image, camera, distortion in (
         ("left", left, K, DISTORTION),
-        ("right", right, K_RIGHT, -0.5 * DISTORTION),
+        ("right", right, K_RIGHT, DISTORTION_RIGHT),
     ):
         (root / side).mkdir(parents=True)
         Image.fromarray(raw(image, camera, distortion)).save(root / side / "0.png")
@@ -87,7 +88,7 @@ def test_points_stand_in_common_rows_at_their_depth(name, tmp_path):
     seen = []
     for lens, seen_points, camera, distortion in (
         (rig.left, points, K, DISTORTION),
-        (rig.right, in_right, K_RIGHT, -0.5 * DISTORTION),
+        (rig.right, in_right, K_RIGHT, DISTORTION_RIGHT),
     ):
         pixels, _ = cv2.projectPoints(seen_points, np.zeros(3), np.zeros(3), camera, distortion)
         seen.append(corrected(pixels, lens))
