@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from selfsup_depth.data.camera_files import find_intrinsics
+from selfsup_depth.data.gpx import read_speeds
 from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, ImageFile, first_size
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.natural_order import natural_order
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
-from selfsup_depth.data.speed_log import NO_SPEED, read_speed_csv
 from selfsup_depth.data.text_files import read_lines
 from selfsup_depth.data.timestamps import NOMINAL_FRAMES_PER_SECOND, read_times, read_timestamps
 from selfsup_depth.data.trajectory_files import read_trajectory
@@ -33,7 +33,7 @@ class FrameFolder(Layout):
 
     Frames follow one another in the order of the numbers in their names, 2 before 10; where a
     number is left out, so is a frame. Beside them may lie timestamps.txt (a time for each
-    frame), speed.csv (seconds, metres per second), poses.txt (camera to world, 12 numbers for
+    frame), speed.csv (seconds, metres per second) or speed.gpx, poses.txt (camera to world, 12 numbers for
     each frame) and the intrinsics: camera.yaml, calib.txt, calib_cam_to_cam.txt or cameras.txt,
     also in a folder above.
 
@@ -73,9 +73,8 @@ class FrameFolder(Layout):
             index: Frame(index, ImageFile(image), time, T_world_from_camera=poses.get(index))
             for index, image, time in zip(indices, images, seconds, strict=True)
         }
-        speed_file = scene / "speed.csv"
         name = scene.name if scene == root else scene.relative_to(root).as_posix()
-        speeds = read_speed_csv(speed_file) if speed_file.exists() else NO_SPEED
+        speeds = read_speeds(scene / "speed.csv")
         return Recording(name, {"l": Camera(K, size, np.eye(4), frames)}, speeds)
 
 

@@ -20,7 +20,7 @@ from selfsup_depth.data.rig_file import read_rig
 from selfsup_depth.errors import DataError
 
 # What belongs to the frames whatever their lens; poses are of the camera's own axes.
-_OF_A_RIG = ("timestamps.txt", "speed.csv")
+_OF_A_RIG = ("timestamps.txt", "speed.csv", "speed.gpx")
 _OF_A_CAMERA = (*_OF_A_RIG, "poses.txt")
 
 

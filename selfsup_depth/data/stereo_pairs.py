@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from selfsup_depth.data.frame_folder import frame_indices, frame_seconds
+from selfsup_depth.data.gpx import read_speeds
 from selfsup_depth.data.image_part import HalfImage
 from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, ImageFile, first_size
 from selfsup_depth.data.kitti_stereo import Disparity, is_kitti_stereo, kitti_pairs
@@ -15,7 +16,7 @@ from selfsup_depth.data.layout import Layout, by_one_name, check_root
 from selfsup_depth.data.natural_order import natural_order
 from selfsup_depth.data.recording import Camera, Frame, Photograph, Recording
 from selfsup_depth.data.rig_file import DISTORTION, StatedRig, read_rig
-from selfsup_depth.data.speed_log import NO_SPEED, SpeedLog, read_speed_csv
+from selfsup_depth.data.speed_log import NO_SPEED, SpeedLog
 from selfsup_depth.data.video_file import speed_file_of, video_index, videos_under
 from selfsup_depth.data.video_reader import VideoFrame
 from selfsup_depth.data.video_stream import VIDEO_SUFFIXES
@@ -94,7 +95,7 @@ class StereoPairs(Layout):
         indices = frame_indices(first)
         seconds = frame_seconds(root / "timestamps.txt", indices, self.frames_per_second)
         times = dict(zip(names, zip(indices, seconds, strict=True), strict=True))
-        return [_recording(root.name, images, times, rig, _speeds(root / "speed.csv"))]
+        return [_recording(root.name, images, times, rig, read_speeds(root / "speed.csv"))]
 
     def _video(self, path: Path, root: Path) -> Recording:
         index = video_index(path)
@@ -113,7 +114,7 @@ class StereoPairs(Layout):
                 frames[side][number] = float(seconds), half
         name = path.name if path == root else path.relative_to(root).as_posix()
         cameras = {side: _camera(side, size, taken, rig) for side, taken in frames.items()}
-        return Recording(name, cameras, _speeds(speed_file_of(path)))
+        return Recording(name, cameras, read_speeds(speed_file_of(path)))
 
     def _rig(self, files: list[Path], where: Path) -> StatedRig:
         """The cameras from the first of the files that is there, overruled by the options."""
@@ -182,7 +183,3 @@ def _pictures(folder: Path) -> dict[str, Path]:
     """Photographs of a folder by name without suffix."""
     files = sorted(folder.iterdir()) if folder.is_dir() else ()
     return by_one_name((path.stem, path) for path in files if path.suffix.lower() in PHOTOGRAPH_SUFFIXES)
-
-
-def _speeds(file: Path) -> SpeedLog:
-    return read_speed_csv(file) if file.exists() else NO_SPEED

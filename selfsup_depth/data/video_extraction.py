@@ -82,5 +82,6 @@ def _write_companions(folder: Path, recording: Recording, video: Path) -> None:
         stated = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "width": width, "height": height}
         lines = "".join(f"{key}: {value!r}\n" for key, value in stated.items())
         (folder / "camera.yaml").write_text(lines, encoding="utf-8")
-    if speed_file_of(video).exists():
-        shutil.copyfile(speed_file_of(video), folder / "speed.csv")
+    for speeds in (speed_file_of(video), speed_file_of(video).with_suffix(".gpx")):
+        if speeds.exists():
+            shutil.copyfile(speeds, folder / f"speed{speeds.suffix}")

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from selfsup_depth.data.camera_files import find_intrinsics
+from selfsup_depth.data.gpx import read_speeds
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.natural_order import natural_order
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
-from selfsup_depth.data.speed_log import NO_SPEED, read_speed_csv
 from selfsup_depth.data.user_cache import user_cache
 from selfsup_depth.data.video_index import VideoIndex
 from selfsup_depth.data.video_reader import VideoFrame
@@ -23,8 +23,8 @@ class VideoFile(Layout):
     """Videos (mp4, mov, mkv, webm, avi): the root is one, or a folder with some in it.
 
     Frames are decoded when they are needed, at the times that the stream tells, upright as
-    players show them. Beside drive.mp4 may lie drive.speed.csv (seconds, metres per second) and
-    its intrinsics as drive.camera.yaml, or camera.yaml, calib.txt or cameras.txt for the folder.
+    players show them. Beside drive.mp4 may lie drive.speed.csv (seconds, metres per second) or
+    drive.speed.gpx, and its intrinsics as drive.camera.yaml, or camera.yaml, calib.txt or cameras.txt for the folder.
     Each video is decoded once beforehand, to know its frames; what is found is kept in the
     user's cache folder.
     """
@@ -94,8 +94,7 @@ def _recording(path: Path, root: Path) -> Recording:
     aspect = index.upright_pixel_aspect
     K = _intrinsics(path, root, index)
     camera = Camera(K, index.upright_size, np.eye(4), frames, aspect)
-    speed_file = speed_file_of(path)
-    speeds = read_speed_csv(speed_file) if speed_file.exists() else NO_SPEED
+    speeds = read_speeds(speed_file_of(path))
     name = path.name if path == root else path.relative_to(root).as_posix()
     return Recording(name, {"l": camera}, speeds)
 
