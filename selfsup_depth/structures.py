@@ -73,6 +73,8 @@ class Batch(NamedTuple):
     stereo: the other cameras of the rig; where they stand is known.
     jitter: one ColourJitter, or empty for none.
     measured: one map (B, 1, H, W) of the target's measured depth, metres, 0 = none; or empty.
+    counted: one map (B, 1, H, W) bool, false where the target's pixels are to teach nothing, as
+        those of the camera's own car; or empty: all teach.
 
     What is absent is an empty list: never None, never a missing key.
     """
@@ -82,6 +84,7 @@ class Batch(NamedTuple):
     stereo: list[PosedView]
     jitter: list[ColourJitter]
     measured: Sequence[Tensor] = ()
+    counted: Sequence[Tensor] = ()
 
 
 class Synthesis(NamedTuple):

@@ -175,6 +175,11 @@ class DepthDataModule(LightningDataModule):
         return self.travelled.known > 0
 
     @property
+    def has_masks(self) -> bool:
+        """Whether some pixels of the targets are to teach nothing."""
+        return self._training is not None and self._training.masked
+
+    @property
     def knows_measured(self) -> bool:
         """Whether training is given measured depth, at least for some frames."""
         return self.sparse_depth and any(e.frame.measured for e in getattr(self._training, "examples", []))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from selfsup_depth.data.augmentation import Augmentation
+from selfsup_depth.data.mask_files import read_mask
 from selfsup_depth.data.recording import Camera, Matrix, check_size
 from selfsup_depth.data.selection import OTHER_SIDE, Example, Needs
 from selfsup_depth.data.transforms import Framing
@@ -48,6 +49,8 @@ class TrainingExamples(Dataset[Batch]):
         self.augmentation = augmentation
         self.seed = seed
         self.motions = motions
+        # Examples are stacked, so that all have a mask or none.
+        self.masked = any(example.camera.mask for example in examples)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -60,7 +63,8 @@ class TrainingExamples(Dataset[Batch]):
         video = [self._neighbour(example, offset, framing) for offset in self.needs.video]
         stereo = [_other_camera(example, framing)] if self.needs.stereo else []
         measured = [_measured(example, framing)] if self.needs.measured else []
-        return Batch(target, video, stereo, jitter, measured)
+        counted = [_counted(example, framing)] if self.masked else []
+        return Batch(target, video, stereo, jitter, measured, counted)
 
     def _neighbour(self, example: Example, offset: int, framing: Framing) -> VideoView:
         recording, side, index = example
@@ -114,6 +118,12 @@ def _measured(example: Example, framing: Framing) -> Tensor:
     if source is None:
         return torch.zeros(1, *framing.size)
     return torch.from_numpy(framing.depth(source.read()))[None]
+
+
+def _counted(example: Example, framing: Framing) -> Tensor:
+    """Which of the target's pixels count, (1, H, W)."""
+    mask = example.camera.mask
+    return torch.ones(1, *framing.size, dtype=torch.bool) if mask is None else framing.mask(read_mask(mask))
 
 
 def _other_camera(example: Example, framing: Framing) -> PosedView:

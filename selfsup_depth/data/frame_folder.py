@@ -14,6 +14,7 @@ from selfsup_depth.data.camera_files import find_intrinsics
 from selfsup_depth.data.gpx import read_speeds
 from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, ImageFile, first_size
 from selfsup_depth.data.layout import Layout
+from selfsup_depth.data.mask_files import find_mask
 from selfsup_depth.data.natural_order import natural_order
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
 from selfsup_depth.data.text_files import read_lines
@@ -32,10 +33,10 @@ class FrameFolder(Layout):
     """Folders with the frames of one video each: SCENE/*.png or *.jpg, or the root itself.
 
     Frames follow one another in the order of the numbers in their names, 2 before 10; where a
-    number is left out, so is a frame. Beside them may lie timestamps.txt (a time for each
-    frame), speed.csv (seconds, metres per second) or speed.gpx, poses.txt (camera to world, 12 numbers for
-    each frame) and the intrinsics: camera.yaml, calib.txt, calib_cam_to_cam.txt or cameras.txt,
-    also in a folder above.
+    number is left out, so is a frame. Beside them may lie timestamps.txt (a time for each frame),
+    speed.csv (seconds, metres per second) or speed.gpx, poses.txt (camera to world, 12 numbers
+    for each frame), mask.png (black: pixels that teach nothing) and the intrinsics: camera.yaml,
+    calib.txt, calib_cam_to_cam.txt or cameras.txt, also in a folder above.
 
     Args:
         frames_per_second: of folders without timestamps.txt; not given, ten are assumed and it
@@ -73,9 +74,10 @@ class FrameFolder(Layout):
             index: Frame(index, ImageFile(image), time, T_world_from_camera=poses.get(index))
             for index, image, time in zip(indices, images, seconds, strict=True)
         }
+        mask = find_mask(scene / "mask.png", size)
         name = scene.name if scene == root else scene.relative_to(root).as_posix()
         speeds = read_speeds(scene / "speed.csv")
-        return Recording(name, {"l": Camera(K, size, np.eye(4), frames)}, speeds)
+        return Recording(name, {"l": Camera(K, size, np.eye(4), frames, mask=mask)}, speeds)
 
 
 def frame_seconds(path: Path, indices: list[int], frames_per_second: float | None) -> list[float]:

@@ -142,6 +142,7 @@ class Camera:
         T_rig_to_camera: (4, 4) metres; the rig's frame is common to its cameras.
         frames: by their index.
         pixel_aspect: width of a pixel over its height.
+        mask: a picture of which pixels of every frame count; None = all do.
     """
 
     K: Matrix
@@ -149,6 +150,7 @@ class Camera:
     T_rig_to_camera: Matrix
     frames: dict[int, Frame]
     pixel_aspect: float = 1.0
+    mask: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)

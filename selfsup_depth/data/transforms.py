@@ -110,6 +110,22 @@ class Framing(NamedTuple):
         framed[np.isinf(framed)] = 0
         return framed[:, ::-1].copy() if self.flip else framed
 
+    def mask(self, mask: NDArray[np.bool_]) -> Tensor:
+        """Which pixels count, framed: those of whose area every part does.
+
+        Args:
+            mask: (H0, W0) in the pixels of the photograph.
+
+        Returns:
+            (1, H, W) bool.
+        """
+        window = self.window(mask.shape)
+        box = (window.left, window.top, window.left + window.width, window.top + window.height)
+        white = Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0)))
+        framed = np.array(white.resize(self.size[::-1], Image.Resampling.BOX, box)) == 255
+        counted = torch.from_numpy(framed)[None]
+        return counted.flip(-1) if self.flip else counted
+
     def motion(self, T: Matrix) -> Tensor:
         """A motion between two views that are framed alike, (4, 4) float32."""
         motion = torch.from_numpy(T)

@@ -9,6 +9,7 @@ import numpy as np
 from selfsup_depth.data.camera_files import find_intrinsics
 from selfsup_depth.data.gpx import read_speeds
 from selfsup_depth.data.layout import Layout
+from selfsup_depth.data.mask_files import find_mask
 from selfsup_depth.data.natural_order import natural_order
 from selfsup_depth.data.recording import Camera, Frame, Matrix, Recording
 from selfsup_depth.data.user_cache import user_cache
@@ -24,7 +25,8 @@ class VideoFile(Layout):
 
     Frames are decoded when they are needed, at the times that the stream tells, upright as
     players show them. Beside drive.mp4 may lie drive.speed.csv (seconds, metres per second) or
-    drive.speed.gpx, and its intrinsics as drive.camera.yaml, or camera.yaml, calib.txt or cameras.txt for the folder.
+    drive.speed.gpx, drive.mask.png (black: pixels that teach nothing, as the car's own bonnet),
+    and its intrinsics as drive.camera.yaml, or camera.yaml, calib.txt or cameras.txt for the folder.
     Each video is decoded once beforehand, to know its frames; what is found is kept in the
     user's cache folder.
     """
@@ -93,7 +95,8 @@ def _recording(path: Path, root: Path) -> Recording:
     }
     aspect = index.upright_pixel_aspect
     K = _intrinsics(path, root, index)
-    camera = Camera(K, index.upright_size, np.eye(4), frames, aspect)
+    mask = find_mask(path.with_name(f"{path.stem}.mask.png"), index.upright_size)
+    camera = Camera(K, index.upright_size, np.eye(4), frames, aspect, mask)
     speeds = read_speeds(speed_file_of(path))
     name = path.name if path == root else path.relative_to(root).as_posix()
     return Recording(name, {"l": camera}, speeds)

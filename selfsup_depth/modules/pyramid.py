@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch.nn.functional as F
@@ -42,6 +43,21 @@ def synthesize_level(
         target = reduce_view(target, level)
         sources = [source._replace(view=reduce_view(source.view, level)) for source in sources]
     return [synthesize(target, source, inverse_depth, gradient) for source in sources]
+
+
+def counted_only(syntheses: list[Synthesis], counted: Sequence[Tensor]) -> list[Synthesis]:
+    """Syntheses that are not to be trusted where the target's pixels do not count.
+
+    Args:
+        syntheses: of one level.
+        counted: one map (B, 1, H, W) bool at full resolution, or none: all count.
+    """
+    if not counted:
+        return syntheses
+    (whole,) = counted
+    size = syntheses[0].valid.shape[-2:] if syntheses else whole.shape[-2:]
+    at_level = resize_by_area(whole.float(), size) > 1 - 1e-3
+    return [synthesis._replace(valid=synthesis.valid & at_level) for synthesis in syntheses]
 
 
 def reduce_view(view: View, size: tuple[int, int]) -> View:

@@ -11,10 +11,10 @@ from selfsup_depth.losses.needs import Need
 from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see, lay_out
 from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion, known_or
 from selfsup_depth.modules.motion import common_intrinsics, masks_at, predict_motions, with_intrinsics
-from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
+from selfsup_depth.modules.pyramid import Pyramid, counted_only, synthesize_level
 from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.networks.motion import PoseNetwork
-from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis, View
+from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis
 
 
 class ViewSynthesis(SelfSupervisedDepth):
@@ -68,7 +68,7 @@ class ViewSynthesis(SelfSupervisedDepth):
             DepthEstimate(
                 level,
                 rho,
-                self._synthesize(batch.target, sources, rho),
+                self._synthesize(batch, sources, rho),
                 sources,
                 motions,
                 others,
@@ -86,8 +86,9 @@ class ViewSynthesis(SelfSupervisedDepth):
         }
         return {need for need, there in provided.items() if there}
 
-    def _synthesize(self, target: View, sources: list[PosedView], inverse_depth: Tensor) -> list[Synthesis]:
-        return synthesize_level(target, sources, inverse_depth, self.pyramid, self.gradient)
+    def _synthesize(self, batch: Batch, sources: list[PosedView], inverse_depth: Tensor) -> list[Synthesis]:
+        made = synthesize_level(batch.target, sources, inverse_depth, self.pyramid, self.gradient)
+        return counted_only(made, batch.counted)
 
     def _source_inverse_depths(self, seen: Batch) -> list[list[Tensor]]:
         """Inverse depth of every source's own pixels, by level; nothing where no term asks for it."""

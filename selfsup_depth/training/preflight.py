@@ -5,6 +5,7 @@ from __future__ import annotations
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.screening import MAX_BAD_SHARE
 from selfsup_depth.errors import ConfigError, DataError
+from selfsup_depth.losses.feature_metric import FeatureMetric
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.modules.base import SelfSupervisedDepth
@@ -37,6 +38,8 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
             elif need in term.needs() - provided:
                 off = f"switch it off: --model.losses.{name}.weight=0"
                 raise ConfigError(f"model.losses.{name} needs {need.what}; {need.fix}, or {off}")
+    if data.has_masks:
+        check_masks_are_heeded(module)
     if isinstance(module, LeftRight | Deep3D):
         check_pairs(type(module).__name__, data)
     if isinstance(module, ViewSynthesis) and data.video:
@@ -123,6 +126,23 @@ def check_nothing_tells_intrinsics(data: DepthDataModule) -> None:
         f"model.pose_net.learned_intrinsics takes the camera as unknown, and {what} takes it as the data "
         f"say; give {fix}, or --model.pose_net.learned_intrinsics=false"
     )
+
+
+def check_masks_are_heeded(module: SelfSupervisedDepth) -> None:
+    """Refuse masks of the data that what is trained would learn from all the same.
+
+    Raises:
+        ConfigError: naming the part that takes none, or only with another option.
+    """
+    if not isinstance(module, ViewSynthesis):
+        raise ConfigError(f"{type(module).__name__} takes no masks, and the data has mask.png; remove them")
+    for name, term in module.active_terms.items():
+        if isinstance(term, FeatureMetric):
+            fix = f"remove them, or set --model.losses.{name}.weight=0"
+            raise ConfigError(f"model.losses.{name} takes no masks, and the data has mask.png; {fix}")
+        if isinstance(term, Photometric) and term.padding == "border":
+            fix = f"give --model.losses.{name}.padding=masked, or remove them"
+            raise ConfigError(f"model.losses.{name} with padding border takes no masks; {fix}")
 
 
 def check_masks_are_apart(module: SelfSupervisedDepth) -> None:
