@@ -47,15 +47,8 @@ def bonnet() -> np.ndarray:
 
 
 def examples_of(root: Path, **options):
-    told = {
-        "stereo": False,
-        "fov": 80.0,
-        "height": 64,
-        "width": 96,
-        "batch_size": 1,
-        "num_workers": 0,
-    } | options
-    data = DepthDataModule(FrameFolder(10), root, **told)
+    told = {"batch_size": 1, "num_workers": 0, "stereo": False, "fov": 80.0} | options
+    data = DepthDataModule(FrameFolder(10), root, *SIZE, **told)
     data.setup("fit")
     return data.train_dataloader().dataset
 
@@ -96,9 +89,8 @@ def test_nothing_is_learned_where_no_pixel_counts(tmp_path, pyramid):
     Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(root / "mask.png")
     examples = examples_of(root, flip=False, colour_jitter=0)
     batch = default_collate([examples[0, 0], examples[0, 1]])
-    module = ViewSynthesis(
-        DepthNet(width=0.125, norm="group"), {}, PoseNet(width=0.125, norm="group"), pyramid=pyramid
-    )
+    narrow = {"width": 0.125, "norm": "group"}
+    module = ViewSynthesis(DepthNet(**narrow), {}, PoseNet(**narrow), pyramid=pyramid)
 
     def slope(seen: Batch) -> torch.Tensor:
         estimates = module.estimate(seen)[:1]
@@ -118,14 +110,8 @@ def test_nothing_is_learned_where_no_pixel_counts(tmp_path, pyramid):
 
 def test_a_run_heeds_masks_or_refuses_them(tmp_path, tiny, capfd):
     root = folder(tmp_path / "a", bonnet())
-    told = [
-        "train",
-        "--config=data/frame_folder.yaml",
-        f"--config={tiny}",
-        f"--data.root={root}",
-        "--data.fov=80",
-    ]
-    mono = [*told, "--config=method/monodepth2_mono.yaml", "--data.two_view_motion=false"]
+    told = [f"--config={tiny}", f"--data.root={root}", "--data.fov=80", "--data.two_view_motion=false"]
+    mono = ["train", "--config=data/frame_folder.yaml", "--config=method/monodepth2_mono.yaml", *told]
     mono += ["--data.batch_size=2", "--trainer.max_steps=1", "--model.geometric_start.steps=0"]
     mono += ["--data.height=32", "--data.width=64", "--model.geometric_start.teaching_steps=0"]
     assert main([*mono, f"--run={tmp_path / 'run'}"]) == 0
