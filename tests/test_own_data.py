@@ -41,6 +41,7 @@ def camera_file(title: str) -> str:
 def follow(title: str, tiny: Path, steps: int) -> None:
     """Run the section's commands as they stand; networks and runs are made small."""
     small = [f"--config={tiny}", f"--trainer.max_steps={steps}", "--data.num_workers=0"]
+    small += ["--data.height=32", "--data.width=64"]
     for command in commands(title):
         assert main([*command, *(small if command[0] == "train" else [])]) == 0, command
 
