@@ -13,9 +13,14 @@ from selfsup_depth.training.checkpoint_io import read_sealed
 
 # Frames from which the distance travelled is not known: the same for one process and for two.
 PROGRAM = """
-import math, sys
+import math, os, sys
+import torch
 from selfsup_depth.cli import main
 from selfsup_depth.data.examples import TrainingExamples
+from selfsup_depth.modules.optimization import Optimization
+
+if os.environ["STEPS_BY"] == "SGD":
+    Optimization.adam = lambda self, parameters: torch.optim.SGD(parameters, lr=self.learning_rate)
 
 read = TrainingExamples.__getitem__
 
@@ -36,14 +41,14 @@ OPTIONS = {
 }
 
 
-def learn(folder, drive, tiny, method, devices, steps, *options):
+def learn(folder, drive, tiny, method, devices, steps, *options, steps_by="Adam"):
     (folder.parent / "program.py").write_text(PROGRAM)
     command = [sys.executable, str(folder.parent / "program.py"), "train", f"--config=method/{method}.yaml"]
     command += ["--config=data/kitti_raw.yaml", f"--config={tiny}", f"--data.root={drive}", f"--run={folder}"]
     command += [f"--trainer.max_steps={steps}", f"--trainer.devices={devices}"]
     command += [f"--data.batch_size={2 // devices}", *OPTIONS[method], *options]
     command += ["--trainer.strategy=ddp"] * (devices > 1)
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "STEPS_BY": steps_by}
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=550)
     assert ended.returncode == 0, ended.stderr[-3000:]
 
@@ -79,19 +84,30 @@ def test_two_processes_learn_what_one_does(tmp_path, drive, tiny):
     assert losses <= 1e-10
 
 
+# Rounding differs, as sums are added up in another order. In float32 a step of Adam makes that large: where
+# a gradient is nearly zero, its step is of the learning rate's size, in a direction that rounding decides.
+# Such weights end elsewhere even in one process that starts 1e-7 beside another (docs/distributed.md). What
+# the processes exchange is right in float32, too: plain gradient descent, which is as fast here, shows it.
+EQUAL = {
+    "64-true Adam": (["--trainer.precision=64-true"], "Adam", 1e-10, 1e-10),
+    "32-true SGD": (["--trainer.precision=32-true", "--optimizer.learning_rate=1e-2"], "SGD", 1e-5, 1e-6),
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["velocity", "monodepth"])
 @pytest.mark.parametrize("norm", ["batch", "group"])
-@pytest.mark.parametrize(
-    ("precision", "bound", "loss_bound"), [("32-true", 1e-5, 1e-6), ("64-true", 1e-10, 1e-10)]
-)
-def test_fifty_steps_of_two_processes_are_those_of_one(
-    tmp_path, drive, tiny, method, norm, precision, bound, loss_bound
-):
-    options = [f"--trainer.precision={precision}", f"--model.depth_net.norm={norm}"]
+@pytest.mark.parametrize("kind", EQUAL)
+def test_fifty_steps_of_two_processes_are_those_of_one(tmp_path, drive, tiny, method, norm, kind):
+    precision, steps_by, bound, loss_bound = EQUAL[kind]
+    options = [*precision, f"--model.depth_net.norm={norm}"]
     for name, devices in (("one", 1), ("two", 2)):
-        learn(tmp_path / name, drive, tiny, method, devices, 50, *options)
+        learn(tmp_path / name, drive, tiny, method, devices, 50, *options, steps_by=steps_by)
+    first, *_, last = (
+        dict(row)["loss/total"] for row in logged(tmp_path / "one") if "loss/total" in dict(row)
+    )
+    assert last < 0.8 * first  # or equal weights would show nothing
     weights, losses = differences(tmp_path)
-    print(f"{method} {norm} {precision}: weights {weights:.1e}, losses {losses:.1e}")
+    print(f"{method} {norm} {kind}: weights {weights:.1e}, losses {losses:.1e}")
     assert weights <= bound
     assert losses <= loss_bound
