@@ -30,7 +30,8 @@ from selfsup_depth.resources import find_resource
 from selfsup_depth.training.loss_catalogue import entry_named
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAM = "selfsup-depth"
+PROGRAM, MODULE = "selfsup-depth", "selfsup_depth"
+STARTERS = "torchrun", "srun"
 
 
 def commands_of(text: str) -> Iterator[list[str]]:
@@ -39,8 +40,10 @@ def commands_of(text: str) -> Iterator[list[str]]:
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             # A module of the user's own is tested where it exists, in test_training.py.
-            if words and Path(words[0]).name == PROGRAM and "my_terms" not in line:
-                yield words[1:]
+            # Another program may start it: torchrun the module, srun the command.
+            start = next((i for i, word in enumerate(words) if Path(word).name in (PROGRAM, MODULE)), None)
+            if start is not None and "my_terms" not in line and words[0] in (*STARTERS, words[start]):
+                yield words[start + 1 :]
 
 
 def check(arguments: list[str]) -> None:

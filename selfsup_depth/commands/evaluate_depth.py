@@ -118,7 +118,8 @@ def make_parser() -> CommandParser:
     add("--json", type=Path, metavar="FILE", help="write the result there, too")
     add("--html", type=Path, metavar="FILE", help="write a page with charts and pictures there, too")
     add("--device", default="auto", help="cpu, cuda, ...; default: a GPU if there is one")
-    add("--trust", action="store_true", help="import classes from outside the package, which runs their code")
+    trust = "import classes from outside the package, which runs their code; make the data that it names"
+    add("--trust", action="store_true", help=trust)
     return parser
 
 
