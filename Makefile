@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help train test notebooks slow faults fuzz lint benchmark effects kill-chain lock clean
+.PHONY: help train test notebooks slow faults fuzz lint benchmark guards effects kill-chain lock clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,10 @@ lock: $(INSTALLED_DEV)  ## requirements.lock: the tested versions, each file by 
 
 benchmark: $(INSTALLED_DEV)  ## speed of the parts, in benchmarks/
 	$(BIN)/python -m benchmarks
+
+guards: $(INSTALLED_DEV)  ## what the guards of a run cost, and whether a run grows over 5,000 steps
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.guards
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.growth
 
 effects: $(INSTALLED_DEV)  ## what loss terms are for: half an hour of training with and without them
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.term_effects
