@@ -36,14 +36,15 @@ def faulty_step(self, batch, number):
 def uneven_setup(self, stage):
     setup(self, stage)
     if fault == "uneven" and os.environ.get("LOCAL_RANK", "0") == rank:
-        del self._training.examples[-2:]
+        del self._training.examples[6:]
 
 
 SelfSupervisedDepth.training_step = faulty_step
 DepthDataModule.setup = uneven_setup
 raise SystemExit(main(sys.argv[1:]))
 """
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+# The dashes keep torchrun from taking --run for one of its own options.
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--"]
 TIMEOUT = 8
 # Whoever watches the processes may give one that does not answer half a minute; starting takes a while.
 LIMIT = TIMEOUT + 30 + 120

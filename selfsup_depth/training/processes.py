@@ -31,8 +31,9 @@ from selfsup_depth.errors import LostProcessError, SelfsupDepthError, first_line
 START_SECONDS = 600.0
 POLL_SECONDS = 0.3
 # How long a process that lost its connection waits for what ended the other one to show, the first
-# process and then those it started: they would otherwise end it before it has spoken.
-PATIENCE_SECONDS, LONGER_PATIENCE_SECONDS = 6.0, 12.0
+# process and then those it started: they would otherwise end it before it has spoken. Whoever closes a
+# connection is about to end, on a busy machine slowly; whoever gives no answer will hardly do so.
+PATIENCE_WITH_CLOSED, PATIENCE_WITH_SILENT = (20.0, 28.0), (6.0, 12.0)
 
 GO_ON = "--resume goes on from the last checkpoint"
 # The process that started this one, in the environment of those that the first process starts.
@@ -137,10 +138,12 @@ def end_others(error: Exception, trainer: Trainer) -> None:
         return
     started = getattr(trainer.strategy.launcher, "procs", [])
     lost, outside = is_lost_connection(error), not started and STARTED_BY not in os.environ
+    silent = bool(NO_ANSWER.search(str(error)))
     if lost and not outside:
         # Whoever failed ends this process meanwhile (see `watch`), or the first one does.
-        time.sleep(PATIENCE_SECONDS if started else LONGER_PATIENCE_SECONDS)
-    elif lost and not NO_ANSWER.search(str(error)):
+        of_first, of_others = PATIENCE_WITH_SILENT if silent else PATIENCE_WITH_CLOSED
+        time.sleep(of_first if started else of_others)
+    elif lost and not silent:
         raise SystemExit(LostProcessError.exit_code)
     for other in started:
         other.kill()
