@@ -59,8 +59,10 @@ def fit(
     earlier = continue_from(last, config, allow_change) if last else None
     trainer, module, data = assemble(config, directory, earlier)
     try:
-        claim(directory, config, last, resume, overwrite)
-        directory.check_space((SPARE_CHECKPOINTS + config["keep"]) * checkpoint_bytes(module))
+        # The first process does it for all: in another one its folders may not be there yet.
+        if not any(int(os.environ.get(name, 0)) for name in RANKS):
+            claim(directory, config, last, resume, overwrite)
+            directory.check_space((SPARE_CHECKPOINTS + config["keep"]) * checkpoint_bytes(module))
         stand_together(trainer)
         with killed_readers_named():
             train(trainer, module, data, directory, last)
@@ -123,9 +125,7 @@ def train(
 def claim(
     directory: RunDirectory, config: dict[str, Any], last: Path | None, resume: Resume, overwrite: bool
 ) -> None:
-    """Make the run's folder ours; in a distributed run the first process does it for all."""
-    if any(int(os.environ.get(name, 0)) for name in RANKS):
-        return
+    """Make the run's folder ours."""
     if last is None:
         directory.create(overwrite, unsaved=resume == "auto")
     else:
