@@ -49,9 +49,9 @@ display(Markdown((folder / "terms" / "report.md").read_text()))
 # everything in it.
 
 # %%
-for strip in sorted((folder / "terms" / "strips").rglob("*.png")):
-    print(strip.name)
-    display(Image.open(strip))
+for picture in sorted((folder / "terms" / "strips").glob("*/predicted_[01].png")):
+    print(picture.parent.name)
+    display(Image.open(picture))
 
 # %%
 HTML((folder / "terms" / "report.html").read_text())
