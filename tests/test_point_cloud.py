@@ -73,6 +73,22 @@ def test_the_sky_and_what_is_too_far_are_left_out(picture):
     assert point_cloud(prediction, picture, SIZE, max_depth=10).points[:, 2].max() <= 10
 
 
+def test_no_point_of_a_cloud_flies_between_two_walls():
+    pixels = np.full((50, 150, 3), 40, np.uint8)
+    pixels[:, 70:] = 200
+    walls = Image.fromarray(pixels)
+    prediction = Predictor(Brightness(), SIZE, "metric").predict(walls, K=K[0].numpy())
+    near, far = (1 / expected(walls)[25, column] for column in (149, 0))
+
+    def flies(depth):
+        return (depth > 1.1 * near) & (depth < 0.9 * far)
+
+    assert flies(prediction.depth).any()  # the network's size is smaller: it blurs the edge
+    depths = point_cloud(prediction, walls, SIZE).points[:, 2]
+    assert not flies(depths).any()
+    assert len(depths) > 0.8 * 50 * 150
+
+
 @pytest.mark.parametrize("factor", [1, 2])
 def test_the_clouds_points_reproject_into_the_image(checkpoint, picture, tmp_path, factor):
     """With K from a file for images of another size."""
