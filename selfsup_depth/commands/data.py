@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from selfsup_depth.commands import data_check, data_from_video, data_lens, data_measured
+from selfsup_depth.commands import data_check, data_from_video, data_lens, data_measured, data_pack
 from selfsup_depth.commands.parser import CommandParser
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.suggestions import did_you_mean
@@ -16,6 +16,7 @@ ACTIONS = {
     "from-video": "write the frames of a video into a folder",
     "rectify": "write raw stereo pairs as rectified ones",
     "undistort": "write frames without the distortion of their lens",
+    "pack": "resize the frames once, so that no epoch decodes them again",
     "check": "tell whether training on data can work, before anything is trained",
     "measured": "count the test frames that have measured depth, and write it",
 }
@@ -23,6 +24,7 @@ COMMANDS = {
     "from-video": data_from_video.run,
     "rectify": data_lens.run_rectify,
     "undistort": data_lens.run_undistort,
+    "pack": data_pack.run,
     "check": data_check.run,
     "measured": data_measured.run,
 }

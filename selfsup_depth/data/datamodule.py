@@ -15,7 +15,8 @@ from selfsup_depth.data.example_motions import find_motions
 from selfsup_depth.data.examples import MeasuredExamples, Motions, TrainingExamples
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.loading import TrainingLoader, measured_loader, processes
-from selfsup_depth.data.option_checks import check_fov, check_frames, check_ranges
+from selfsup_depth.data.option_checks import check_fov, check_frames, check_packed, check_ranges
+from selfsup_depth.data.packing import pack
 from selfsup_depth.data.parts import Parts, data_root, read_parts
 from selfsup_depth.data.screening import OnBadData
 from selfsup_depth.data.selection import Needs, Selection
@@ -62,6 +63,8 @@ class DepthDataModule(LightningDataModule):
         seed: of order and augmentation.
         min_parallax: leave out targets whose neighbours in time show less, in pixels of the training
             images: the median way of corners that no rotation explains. Listed in still_frames.txt.
+        packed: resize every frame once and keep it so in the user's cache folder, or take what is kept
+            there; no epoch decodes it again. Not with zoom.
         sparse_depth: give terms that learn from it (SparseDepth) the targets' measured depth, where any is.
     """
 
@@ -90,6 +93,7 @@ class DepthDataModule(LightningDataModule):
         seed: int = 0,
         sparse_depth: bool = False,
         min_parallax: float = 0.0,
+        packed: bool = False,
     ) -> None:
         super().__init__()
         self.layout = layout
@@ -113,9 +117,11 @@ class DepthDataModule(LightningDataModule):
         self.seed = seed
         self.sparse_depth = sparse_depth
         self.min_parallax = min_parallax
+        self.packed = packed
         counts = {"height": height, "width": width, "batch_size": batch_size, "num_workers": num_workers}
         check_ranges(self.augmentation, hold_out=hold_out, **counts)
         check_fov(fov)
+        check_packed(packed, zoom)
         check_frames(self.video, split, hold_out, min_parallax)
         self._parts: Parts | None = None
         self._training: TrainingExamples | None = None
@@ -214,7 +220,12 @@ class DepthDataModule(LightningDataModule):
         self._say("training", selection)
         self.travelled = count_known(examples, self.video)
         size = self.height, self.width
-        return TrainingExamples(examples, needs, size, self.augmentation, self.seed, motions)
+        frames = pack(examples, needs, size, self.pack_folder(parts.root)) if self.packed else None
+        return TrainingExamples(examples, needs, size, self.augmentation, self.seed, motions, frames)
+
+    def pack_folder(self, root: Path) -> Path:
+        """Where frames of this size are kept."""
+        return user_cache(f"packed_{self.width}x{self.height}", root).with_suffix("")
 
     def _measured_examples(self, parts: Parts, part: Part) -> MeasuredExamples:
         selection = parts.measured(part)

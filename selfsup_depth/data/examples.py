@@ -10,7 +10,8 @@ from torch.utils.data import Dataset
 
 from selfsup_depth.data.augmentation import Augmentation
 from selfsup_depth.data.mask_files import read_mask
-from selfsup_depth.data.recording import Camera, Matrix, check_size
+from selfsup_depth.data.packing import PackedFrames
+from selfsup_depth.data.recording import Camera, Matrix, Recording, check_size
 from selfsup_depth.data.selection import OTHER_SIDE, Example, Needs
 from selfsup_depth.data.transforms import Framing
 from selfsup_depth.structures import Batch, Measured, PosedView, VideoView, View
@@ -32,6 +33,7 @@ class TrainingExamples(Dataset[Batch]):
         augmentation: what is changed at random.
         seed: of the augmentation.
         motions: motion from the earlier to the later frame of pairs, where it is known.
+        packed: the frames as they are trained on, made beforehand; None = they are read and resized.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class TrainingExamples(Dataset[Batch]):
         augmentation: Augmentation,
         seed: int,
         motions: Motions,
+        packed: PackedFrames | None = None,
     ) -> None:
         self.examples = examples
         self.needs = needs
@@ -49,6 +52,7 @@ class TrainingExamples(Dataset[Batch]):
         self.augmentation = augmentation
         self.seed = seed
         self.motions = motions
+        self.packed = packed
         # Examples are stacked, so that all have a mask or none.
         self.masked = any(example.camera.mask for example in examples)
 
@@ -59,9 +63,9 @@ class TrainingExamples(Dataset[Batch]):
         epoch, index = key
         example = self.examples[index]
         framing, jitter = self.augmentation.draw(self.size, self.seed, epoch, index)
-        target = _view(example.camera, example.frame_index, framing)
+        target = self._view(example.recording, example.side, example.frame_index, framing)
         video = [self._neighbour(example, offset, framing) for offset in self.needs.video]
-        stereo = [_other_camera(example, framing)] if self.needs.stereo else []
+        stereo = [self._other_camera(example, framing)] if self.needs.stereo else []
         measured = [_measured(example, framing)] if self.needs.measured else []
         counted = [_counted(example, framing)] if self.masked else []
         return Batch(target, video, stereo, jitter, measured, counted)
@@ -71,11 +75,23 @@ class TrainingExamples(Dataset[Batch]):
         camera = recording.cameras[side]
         seconds = camera.frames[index + offset].seconds - camera.frames[index].seconds
         return VideoView(
-            _view(camera, index + offset, framing),
+            self._view(recording, side, index + offset, framing),
             torch.tensor(seconds, dtype=torch.float32),
             torch.tensor(recording.travelled(side, index, index + offset), dtype=torch.float32),
             self._motion(example, offset, framing),
         )
+
+    def _other_camera(self, example: Example, framing: Framing) -> PosedView:
+        recording, side, index = example
+        other = OTHER_SIDE[side]
+        view = self._view(recording, other, index, framing)
+        return PosedView(view, framing.motion(recording.T_between(side, other)))
+
+    def _view(self, recording: Recording, side: str, index: int, framing: Framing) -> View:
+        camera = recording.cameras[side]
+        if self.packed is None:
+            return _view(camera, index, framing)
+        return self.packed.view((recording.name, side, index), camera, framing)
 
     def _motion(self, example: Example, offset: int, framing: Framing) -> Tensor:
         """Two-view motion from the target to its neighbour; NaN = none."""
@@ -124,13 +140,6 @@ def _counted(example: Example, framing: Framing) -> Tensor:
     """Which of the target's pixels count, (1, H, W)."""
     mask = example.camera.mask
     return torch.ones(1, *framing.size, dtype=torch.bool) if mask is None else framing.mask(read_mask(mask))
-
-
-def _other_camera(example: Example, framing: Framing) -> PosedView:
-    recording, side, index = example
-    other = OTHER_SIDE[side]
-    view = _view(recording.cameras[other], index, framing)
-    return PosedView(view, framing.motion(recording.T_between(side, other)))
 
 
 def _view(camera: Camera, index: int, framing: Framing) -> View:

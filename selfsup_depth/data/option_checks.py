@@ -52,3 +52,13 @@ def check_fov(fov: float | None) -> None:
     """
     if fov is not None and not 1 <= fov <= 170:
         raise ConfigError(f"fov is {fov}; give --data.fov in degrees, between 1 and 170")
+
+
+def check_packed(packed: bool, zoom: float) -> None:
+    """Refuse frames that are resized beforehand where each example is cut in its own way.
+
+    Raises:
+        ConfigError: both are asked for.
+    """
+    if packed and zoom != 1:
+        raise ConfigError("packed frames are resized as a whole; leave out --data.packed or --data.zoom")

@@ -76,6 +76,11 @@ class Framing(NamedTuple):
         Returns:
             image (3, H, W) in [0, 1] and K (3, 3), float32.
         """
+        image = torch.from_numpy(np.array(self.picture(picture))).permute(2, 0, 1).float().div_(255)
+        return self.framed_view(image, K, (picture.height, picture.width))
+
+    def picture(self, picture: Image.Image) -> Image.Image:
+        """A photograph, cut and resized, not mirrored."""
         window = self.window((picture.height, picture.width))
         box = (window.left, window.top, window.left + window.width, window.top + window.height)
         whole = box == (0, 0, picture.width, picture.height)

@@ -1,0 +1,75 @@
+"""What an example costs with packed frames and without: `python -m benchmarks.packing`.
+
+Photographs as large as KITTI's, JPEG, a target with two neighbours at 640x192; CPU time of one
+process, both in turn. The ratio is what counts.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.examples import TrainingExamples
+from selfsup_depth.data.frame_folder import FrameFolder
+
+STORED, TRAINED = (375, 1242), (192, 640)  # height, width
+FRAMES, ROUNDS = 30, 8
+
+
+def write_frames(folder: Path) -> None:
+    """Pictures with as much detail as a street has."""
+    generator = np.random.default_rng(0)
+    for number in range(FRAMES):
+        picture = np.zeros((*STORED, 3), np.float32)
+        for detail in (4, 16, 64, 256):
+            coarse = generator.random((detail // 2, detail * 2, 3), np.float32)
+            picture += cv2.resize(coarse, STORED[::-1], interpolation=cv2.INTER_CUBIC) / 4
+        Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(
+            folder / f"{number}.jpg", quality=92
+        )
+
+
+def examples(folder: Path, packed: bool) -> TrainingExamples:
+    """Targets with both neighbours."""
+    data = DepthDataModule(FrameFolder(10), folder, *TRAINED, 1, 0, stereo=False, fov=80, packed=packed)
+    data.setup("fit")
+    found = data.train_dataloader().dataset
+    assert isinstance(found, TrainingExamples)
+    return found
+
+
+def milliseconds(of: TrainingExamples, epoch: int) -> float:
+    """CPU time of an example, the mean over an epoch."""
+    start = time.process_time()
+    for index in range(len(of)):
+        of[epoch, index]
+    return 1000 * (time.process_time() - start) / len(of)
+
+
+def main() -> None:
+    """Time both in turn and print the ratio."""
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["XDG_CACHE_HOME"] = f"{place}/cache"
+        folder = Path(place) / "frames"
+        folder.mkdir()
+        write_frames(folder)
+        kinds = {"decoded": examples(folder, packed=False), "packed": examples(folder, packed=True)}
+        times = [
+            {name: milliseconds(of, epoch) for name, of in kinds.items()} for epoch in range(ROUNDS + 1)
+        ][1:]
+    for name in kinds:
+        print(f"{name:<10}{statistics.median(round_[name] for round_ in times):8.2f} ms an example")
+    ratio = statistics.median(round_["decoded"] / round_["packed"] for round_ in times)
+    print(f"packed frames are given {ratio:.1f} times as fast")
+
+
+if __name__ == "__main__":
+    main()

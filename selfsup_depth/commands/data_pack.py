@@ -1,0 +1,38 @@
+"""`selfsup-depth data pack`: resize the frames of a data set once, before it is trained on."""
+
+from __future__ import annotations
+
+from selfsup_depth.commands.data_check import configured
+from selfsup_depth.commands.parser import CommandParser, split_dotted
+
+PROGRAM = "selfsup-depth data pack"
+
+
+def run(arguments: list[str]) -> None:
+    """Pack what a run with these files and options would train on.
+
+    Raises:
+        SelfsupDepthError: an option is wrong, the data cannot be used, or the frames not written.
+    """
+    rest, flags = split_dotted(arguments)
+    given = make_parser().parse_args(rest)
+    data, _ = configured(given.config, [*flags, ("data.packed", "true")])
+    from selfsup_depth.data.parts import data_root
+
+    data.prepare_data()
+    data.setup("fit")
+    folder = data.pack_folder(data_root(data.layout, data.root))
+    print(f"packed: {folder}; train with the same files and --data.packed=true")
+
+
+def make_parser() -> CommandParser:
+    """The options of `data pack`."""
+    parser = CommandParser(
+        prog=PROGRAM,
+        description="Resize every frame once and keep it, so that no epoch decodes it again.",
+        usage=f"{PROGRAM} --config FILE [--config FILE ...] --data.root DIR [--SECTION.OPTION VALUE ...]",
+        epilog="Give the files and options that the run is given; the size is that of its images.",
+    )
+    told = "YAML file, or a name inside conf/; repeatable"
+    parser.add_argument("--config", action="append", default=[], metavar="FILE", help=told)
+    return parser

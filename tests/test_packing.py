@@ -1,0 +1,154 @@
+"""Packed frames are those that would be read, to the last bit, and are read no more."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import data_trees as trees
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from videos import moving_pattern, write_video
+
+from selfsup_depth.cli import main
+from selfsup_depth.data import packing
+from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.frame_folder import FrameFolder
+from selfsup_depth.data.images import ImageFile
+from selfsup_depth.data.kitti_raw import KittiRaw
+from selfsup_depth.data.layout import Layout
+from selfsup_depth.data.video_file import VideoFile
+from selfsup_depth.errors import ConfigError, DataError, StorageError
+from selfsup_depth.structures import Batch
+
+SIZE = (32, 64)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for number in range(6):
+        trees.save(trees.picture(number), tmp_path / "frames" / f"{number}.png")
+    return tmp_path / "frames"
+
+
+def examples_of(layout: Layout, root: Path, **options):
+    data = DepthDataModule(layout, root, *SIZE, 1, 0, **options)
+    data.prepare_data()
+    data.setup("fit")
+    return data.train_dataloader().dataset
+
+
+def frames_of(root: Path, packed: bool = True):
+    return examples_of(FrameFolder(10), root, stereo=False, fov=60, packed=packed)
+
+
+def assert_equal(first: Batch, second: Batch) -> None:
+    views = [
+        [batch.target, *(source.view for source in [*batch.video, *batch.stereo])]
+        for batch in (first, second)
+    ]
+    for one, other in zip(*views, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def count_reads(monkeypatch) -> list[Path]:
+    """The files that are decoded from now on."""
+    read, paths = ImageFile.read, []
+    monkeypatch.setattr(ImageFile, "read", lambda image: (paths.append(image.path), read(image))[1])
+    return paths
+
+
+def test_packed_examples_are_the_same_to_the_last_bit(drive):
+    plain, packed = (examples_of(KittiRaw(), drive, packed=packed) for packed in (False, True))
+    flips = set()
+    for index in range(len(plain)):
+        for epoch in range(3):
+            assert_equal(plain[epoch, index], packed[epoch, index])
+            flips.add(plain.augmentation.draw(SIZE, 0, epoch, index)[0].flip)
+    assert flips == {False, True}
+
+
+def test_a_video_can_be_packed(tmp_path):
+    video = write_video(tmp_path / "v.mp4", moving_pattern(7))
+    plain, packed = (
+        examples_of(VideoFile(), video, stereo=False, fov=60, packed=packed) for packed in (False, True)
+    )
+    for index in range(len(plain)):
+        assert_equal(plain[0, index], packed[0, index])
+
+
+def test_packed_frames_are_decoded_once(folder, monkeypatch):
+    paths = count_reads(monkeypatch)
+    examples = frames_of(folder)
+    assert len(paths) == 6
+    for epoch in range(2):
+        for index in range(len(examples)):
+            examples[epoch, index]
+    again = frames_of(folder)
+    assert_equal(examples[0, 1], again[0, 1])
+    assert len(paths) == 6
+
+
+def test_processes_that_read_see_the_same(folder):
+    examples = frames_of(folder)
+    keys = [(0, index) for index in range(len(examples))]
+    loader = DataLoader(examples, batch_size=None, sampler=keys, num_workers=1)
+    for key, batch in zip(keys, loader, strict=True):
+        assert_equal(examples[key], batch)
+
+
+def test_a_frame_that_has_changed_is_packed_anew(folder, cache):
+    before = frames_of(folder)[0, 1].target.image.clone()
+    trees.save(trees.picture(99), folder / "2.png")
+    after = frames_of(folder)[0, 1].target.image
+    assert not torch.equal(before, after)
+    assert torch.equal(after, frames_of(folder, packed=False)[0, 1].target.image)
+    assert len(list(cache.rglob("*.npy"))) == 1
+
+
+def test_what_was_interrupted_goes_on(folder, cache, monkeypatch):
+    monkeypatch.setattr(packing, "_FRAMES_PER_SHARD", 2)
+    good = (folder / "4.png").read_bytes()
+    (folder / "4.png").write_bytes(good[: len(good) // 2])
+    with pytest.raises(DataError, match=r"4\.png"):
+        frames_of(folder)
+    assert len(list(cache.rglob("*.npy"))) == 2
+    assert not list(cache.rglob(".*"))
+    (folder / "4.png").write_bytes(good)
+    paths = count_reads(monkeypatch)
+    frames_of(folder)
+    assert sorted(path.name for path in paths) == ["4.png", "5.png"]
+
+
+def test_a_place_that_cannot_be_written_is_said(folder, cache):
+    cache.write_text("no folder")
+    with pytest.raises(StorageError, match="packed=false"):
+        frames_of(folder)
+
+
+def test_frames_that_are_each_cut_in_their_own_way_are_not_packed(folder):
+    with pytest.raises(ConfigError, match="zoom"):
+        DepthDataModule(FrameFolder(10), folder, *SIZE, 1, 0, zoom=1.2, packed=True)
+
+
+def losses_of(run: Path) -> list[str]:
+    with (run / "metrics.csv").open() as file:
+        return [row["loss/total"] for row in csv.DictReader(file) if row.get("loss/total")]
+
+
+def test_a_packed_run_is_the_same_run(train, drive, tiny, tmp_path, monkeypatch, capfd):
+    assert train(tmp_path / "plain", "--trainer.max_steps=2") == 0
+    files = ["--config=method/monodepth2_stereo.yaml", "--config=data/kitti_raw.yaml", f"--config={tiny}"]
+    assert main(["data", "pack", *files, f"--data.root={drive}"]) == 0
+    assert "--data.packed=true" in capfd.readouterr().out
+    monkeypatch.setattr(packing, "_write", None)  # nothing is left to be packed
+    assert train(tmp_path / "packed", "--trainer.max_steps=2", "--data.packed=true") == 0
+    assert losses_of(tmp_path / "packed") == losses_of(tmp_path / "plain")
+    assert len(losses_of(tmp_path / "plain")) == 2
