@@ -14,6 +14,7 @@ from selfsup_depth.commands import (
     data_from_video,
     data_lens,
     data_measured,
+    data_pack,
     evaluate_compare,
     evaluate_depth,
     evaluate_odometry,
@@ -76,6 +77,8 @@ def check(arguments: list[str]) -> None:
         data_lens.make_undistort_parser().parse_args(arguments[2:])
     elif arguments[:2] == ["data", "from-video"]:
         data_from_video.make_parser().parse_args(arguments[2:])
+    elif arguments[:2] == ["data", "pack"]:
+        data_pack.make_parser().parse_args(split_dotted(arguments[2:])[0])
     elif arguments[:2] == ["data", "measured"]:
         data_measured.make_parser().parse_args(arguments[2:])
     elif arguments[0] == "predict":

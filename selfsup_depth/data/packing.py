@@ -51,7 +51,7 @@ class PackedFrames:
     def view(self, place: Place, camera: Camera, framing: Framing) -> View:
         """As `framing` makes it of the photograph itself, to the last bit."""
         shard, row = self._rows[place]
-        pixels = torch.from_numpy(np.array(_opened(shard)[row])).float().div_(255)
+        pixels = torch.from_numpy(np.array(_opened(shard)[row]))
         return framing.framed_view(pixels, camera.K, camera.size)
 
 
@@ -123,7 +123,7 @@ def _write(shard: _Shard, needed: set[Place], size: tuple[int, int], bar: Bar) -
             if place in needed:
                 raise
             return np.zeros((3, *size), np.uint8)
-        return np.asarray(Framing(size).picture(picture)).transpose(2, 0, 1)
+        return np.asarray(Framing(size).pixels(picture))
 
     part = shard.file.with_name(f".{shard.file.name}.{os.getpid()}")
     try:

@@ -76,16 +76,25 @@ class Framing(NamedTuple):
         Returns:
             image (3, H, W) in [0, 1] and K (3, 3), float32.
         """
-        image = torch.from_numpy(np.array(self.picture(picture))).permute(2, 0, 1).float().div_(255)
-        return self.framed_view(image, K, (picture.height, picture.width))
+        return self.framed_view(self.pixels(picture), K, (picture.height, picture.width))
 
-    def picture(self, picture: Image.Image) -> Image.Image:
-        """A photograph, cut and resized, not mirrored."""
+    def pixels(self, picture: Image.Image) -> Tensor:
+        """A photograph, cut and resized but not mirrored, bytes (3, H, W)."""
         window = self.window((picture.height, picture.width))
         box = (window.left, window.top, window.left + window.width, window.top + window.height)
         whole = box == (0, 0, picture.width, picture.height)
-        image = resized(picture if whole else picture.crop(box), self.size).float().div_(255)
-        return View(image.flip(-1) if self.flip else image, self._intrinsics(K, window))
+        return resized(picture if whole else picture.crop(box), self.size)
+
+    def framed_view(self, pixels: Tensor, K: Matrix, size: tuple[int, int]) -> View:
+        """What was cut and resized, with its camera; mirrored if that is to be.
+
+        Args:
+            pixels: bytes (3, H, W), as `pixels` makes them.
+            K: (3, 3) in pixels of the photograph.
+            size: height and width of the photograph.
+        """
+        image = pixels.float().div_(255)
+        return View(image.flip(-1) if self.flip else image, self._intrinsics(K, self.window(size)))
 
     def _intrinsics(self, K: Matrix, window: Window) -> Tensor:
         cut = crop_intrinsics(torch.from_numpy(K), window.top, window.left)
