@@ -25,11 +25,12 @@ Variant = Callable[[Tensor], object]
 def variants(network: DepthNet, names: list[str], image: Tensor) -> dict[str, Variant]:
     """Ways to ask the same network, the first of which is the one to compare with."""
     folded = InferenceNetwork(network)
-    channels_last = InferenceNetwork(network, channels_last=True)
+    eager = InferenceNetwork(network, eager=True)
     makers: dict[str, Callable[[], Variant]] = {
         "folded": lambda: folded,
-        "folded, channels last": lambda: channels_last,
-        "compiled": lambda: torch.compile(channels_last),
+        "as load asks it": lambda: eager,
+        "compiled": lambda: torch.compile(eager),
+        "folded, compiled": lambda: torch.compile(folded),
         "onnxruntime": lambda: onnx_session(folded, image),
     }
     return {"plain": network, **{name: makers[name]() for name in names or makers}}

@@ -56,15 +56,15 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("eager", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_it_says_the_same(name, channels_last):
+def test_it_says_the_same(name, eager):
     torch.manual_seed(0)
     trained = NETWORKS[name]().double().eval()
     live_through(trained)
     before = copy.deepcopy(trained.state_dict())
     images = torch.rand(2, 3, 64, 128, dtype=torch.float64)
-    depth, inverse_depth = InferenceNetwork(trained, channels_last)(images)
+    depth, inverse_depth = InferenceNetwork(trained, eager)(images)
     with torch.no_grad():
         expected = trained(images)[0][:, :1]
     assert expected.std() > 1e-4  # a constant would agree with everything
@@ -73,9 +73,20 @@ def test_it_says_the_same(name, channels_last):
     assert all(torch.equal(tensor, before[name]) for name, tensor in trained.state_dict().items())
 
 
+@pytest.mark.parametrize("size", [(32, 32), (32, 96)])
+def test_maps_of_a_single_row_are_doubled_alike(size):
+    """At 1/32 of these sizes there is nothing to reflect."""
+    torch.manual_seed(0)
+    trained = DepthNet(**SMALL).double().eval()
+    images = torch.rand(1, 3, *size, dtype=torch.float64)
+    with torch.no_grad():
+        expected = trained(images)[0]
+    torch.testing.assert_close(InferenceNetwork(trained, eager=True)(images)[1], expected, rtol=1e-9, atol=0)
+
+
 def test_nothing_is_left_of_batch_norms_and_coarser_levels():
     trained = DepthNet(50, **SMALL).eval()
-    network = InferenceNetwork(trained, channels_last=True)
+    network = InferenceNetwork(trained, eager=True)
     assert not [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(network.depth_net(torch.rand(1, 3, 32, 64))) == 1
     assert len(trained(torch.rand(1, 3, 32, 64))) == 4

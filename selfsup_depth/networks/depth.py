@@ -45,6 +45,15 @@ class ConvBlock(nn.Module):
         return self.elu(self.conv(x))  # type: ignore[no-any-return]
 
 
+class Merge(ConvBlock):
+    """Doubles the size of a map, joins the encoder's features of that size, and convolves both."""
+
+    def forward(self, x: Tensor, skipped: list[Tensor]) -> Tensor:  # type: ignore[override]
+        """(B, c, h, w) and none or one (B, s, 2h, 2w) to (B, out_channels, 2h, 2w)."""
+        doubled = F.interpolate(x, scale_factor=2, mode="nearest")
+        return super().forward(torch.cat([doubled, *skipped], dim=1) if skipped else doubled)
+
+
 class DepthDecoder(nn.Module):
     """From five feature maps to four maps of activations, doubling the size at each step.
 
@@ -60,7 +69,7 @@ class DepthDecoder(nn.Module):
         below = [*channels[1:], encoder_channels[-1]]
         skipped = [0, *encoder_channels[:-1]]
         self.reduce = nn.ModuleList(ConvBlock(b, c) for b, c in zip(below, channels, strict=True))
-        self.merge = nn.ModuleList(ConvBlock(c + s, c) for c, s in zip(channels, skipped, strict=True))
+        self.merge = nn.ModuleList(Merge(c + s, c) for c, s in zip(channels, skipped, strict=True))
         self.heads = nn.ModuleList(ReflectedConv3x3(c, num_outputs) for c in channels[:NUM_LEVELS])
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
@@ -68,10 +77,8 @@ class DepthDecoder(nn.Module):
         x = features[-1]
         outputs: list[Tensor] = []
         for level in reversed(range(len(self.merge))):
-            x = F.interpolate(self.reduce[level](x), scale_factor=2, mode="nearest")
-            if level > 0:
-                x = torch.cat([x, features[level - 1]], dim=1)
-            x = self.merge[level](x)
+            skipped = features[level - 1 : level] if level > 0 else []
+            x = self.merge[level](self.reduce[level](x), skipped)
             if level < len(self.heads):
                 # bfloat16 activations would say depth in steps of over one per cent.
                 with full_precision(x):

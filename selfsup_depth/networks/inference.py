@@ -12,7 +12,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from selfsup_depth.geometry.inverse_depth import depth_from_inverse_depth
 from selfsup_depth.networks.base import DepthNetwork
+from selfsup_depth.networks.depth import DepthDecoder
 from selfsup_depth.networks.encoder import BasicBlock, Bottleneck, ResNetEncoder
+from selfsup_depth.networks.phased_merge import phase_merges
 
 # In these each bnN is asked of what convN says and of nothing else; elsewhere a name promises nothing.
 PAIRED = (ResNetEncoder, BasicBlock, Bottleneck)
@@ -25,19 +27,18 @@ class InferenceNetwork(nn.Module):
 
     Args:
         depth_net: trained; its running statistics of batch normalisation become part of the weights.
-        channels_last: lay out the weights as a CPU's convolutions and a GPU's tensor cores like them.
+        eager: to be asked as it is, not translated into a graph: weights and maps are laid out as
+            convolutions like them (channels last), and the decoder's are split (PhasedMerge).
     """
 
-    def __init__(self, depth_net: DepthNetwork, channels_last: bool = False) -> None:
+    def __init__(self, depth_net: DepthNetwork, eager: bool = False) -> None:
         super().__init__()
         self.depth_net = copy.deepcopy(depth_net).eval().requires_grad_(False)
         self.depth_net.keep_finest()
         fold_batch_norms(self.depth_net)
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        # One by one: a 3-D convolution has no such layout.
-        for module in self.modules():
-            if channels_last and isinstance(module, nn.Conv2d):
-                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.memory_format = torch.channels_last if eager else torch.contiguous_format
+        if eager:
+            suit_eager_mode(self)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Depth and inverse depth of the images' own pixels.
@@ -56,6 +57,17 @@ class InferenceNetwork(nn.Module):
         """(B, 3, H, W) RGB in [0, 1] to inverse depth (B, 1, H, W) in 1/m, like a training module."""
         inverse_depth: Tensor = self(image)[1]
         return inverse_depth
+
+
+def suit_eager_mode(network: nn.Module) -> None:
+    """Lay out and split convolutions as they are fastest when each is computed by itself, in place."""
+    for module in list(network.modules()):
+        if type(module) is DepthDecoder:
+            phase_merges(module)
+    # One by one: a 3-D convolution has no such layout.
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def fold_batch_norms(network: nn.Module) -> None:

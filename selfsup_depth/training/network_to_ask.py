@@ -20,5 +20,5 @@ class InverseDepthModel(Protocol):
 def module_to_ask(trained: SelfSupervisedDepth) -> SelfSupervisedDepth | InferenceNetwork:
     """The trained network as it is fastest to ask; one that says its depth in its own way as it is."""
     if type(trained).predict_inverse_depth is SelfSupervisedDepth.predict_inverse_depth:
-        return InferenceNetwork(trained.depth_net, channels_last=True)
+        return InferenceNetwork(trained.depth_net, eager=True)
     return trained
