@@ -48,6 +48,7 @@ lock: $(INSTALLED_DEV)  ## requirements.lock: the tested versions, each file by 
 
 benchmark: $(INSTALLED_DEV)  ## speed of the parts, in benchmarks/
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.inference
 
 guards: $(INSTALLED_DEV)  ## what the guards of a run cost, and whether a run grows over 5,000 steps
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.guards

@@ -8,6 +8,7 @@ in that round; by the process's own time, so that what else the machine does cou
 from __future__ import annotations
 
 import argparse
+import io
 import statistics
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from selfsup_depth.export.onnx_file import hushed
 from selfsup_depth.networks.depth import DepthNet
 from selfsup_depth.networks.inference import InferenceNetwork
 
@@ -30,7 +32,6 @@ def variants(network: DepthNet, names: list[str], image: Tensor) -> dict[str, Va
         "folded": lambda: folded,
         "as load asks it": lambda: eager,
         "compiled": lambda: torch.compile(eager),
-        "folded, compiled": lambda: torch.compile(folded),
         "onnxruntime": lambda: onnx_session(folded, image),
     }
     return {"plain": network, **{name: makers[name]() for name in names or makers}}
@@ -38,12 +39,11 @@ def variants(network: DepthNet, names: list[str], image: Tensor) -> dict[str, Va
 
 def onnx_session(network: InferenceNetwork, image: Tensor) -> Variant:
     """The exported graph in onnxruntime."""
-    import io
-
     import onnxruntime
 
     file = io.BytesIO()
-    program = torch.onnx.export(network, (image,), dynamo=True, input_names=["image"], verbose=False)
+    with hushed():
+        program = torch.onnx.export(network, (image,), dynamo=True, input_names=["image"], verbose=False)
     assert program is not None
     program.save(file)
     options = onnxruntime.SessionOptions()
