@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
@@ -152,13 +153,26 @@ def refuse_misfit(module: SelfSupervisedDepth, weights: Mapping[str, Any], file:
     """Compare names and shapes of weights with those of a module.
 
     Raises:
-        CheckpointError: a tensor is missing, unexpected or of another shape.
+        CheckpointError: a tensor is missing, unexpected, of another shape, or not made of finite numbers.
     """
     wanted = module.state_dict()
-    fitting = [k for k, v in wanted.items() if getattr(weights.get(k), "shape", None) == v.shape]
+    fitting = [name for name, tensor in wanted.items() if fits(weights.get(name), tensor)]
     wrong = sorted((wanted.keys() ^ weights.keys()) | (wanted.keys() - set(fitting)))
     if wrong:
         raise CheckpointError(
             f"{len(fitting)} of {len(wanted)} tensors fit, {wrong[0]} does not, in {file}; "
             "use the configuration it was trained with"
         )
+
+
+def fits(found: Any, wanted: Tensor) -> bool:
+    """Whether this is an ordinary tensor in main memory, of the wanted shape and kind, and finite."""
+    return (
+        isinstance(found, Tensor)
+        and found.layout is torch.strided
+        and found.device.type == "cpu"
+        and found.shape == wanted.shape
+        and found.is_floating_point() == wanted.is_floating_point()
+        and not (found.is_complex() or found.is_quantized)
+        and bool(found.isfinite().all())
+    )
