@@ -24,8 +24,9 @@ def checkpoint(
     file: Path, depth_net: dict[str, Any], pose_net: dict[str, Any] | None = None, trust: bool = False
 ) -> Path:
     """A checkpoint as `train` writes it, with running statistics that are not those of a first step."""
-    model = {"class_path": "ViewSynthesis", "depth_net": depth_net, "pose_net": pose_net}
-    model["losses"] = {"smoothness": {"class_path": "Smoothness", "weight": 0.1}}
+    losses = {"smoothness": {"class_path": "Smoothness", "weight": 0.1}}
+    parts = {"depth_net": depth_net, "pose_net": pose_net, "losses": losses}
+    model = {"class_path": "ViewSynthesis", "init_args": parts}
     torch.manual_seed(5)
     module = build({"model": model}, {"model": MODEL}, trust)["model"]
     live_through(module)

@@ -65,6 +65,7 @@ def test_the_model_card_is_one_that_the_hub_reads(tmp_path):
     assert "metric, in metres" in card.text
     assert "1 to 80 m" in card.text
     assert f"{CAMERA['K'][0][0] / CAMERA['size'][1]:.4f}" in card.text
+    assert "Loss terms: smoothness." in card.text
     unstated = export(run, "safetensors", tmp_path / "other", "--licence=ours: ask first")
     assert huggingface_hub.ModelCard.load(unstated / "README.md").data.license == "other"
 

@@ -53,17 +53,19 @@ def model_card(metadata: Metadata, model: dict[str, Any]) -> str:
         model: section of the training configuration.
     """
     metric = metadata.scale == "metric"
+    # With every default written out, the arguments of a class stand under init_args.
+    parts = model.get("init_args", model)
     focal = [f"focal length {focal:.4f} of the image's width" for focal in metadata.focal]
     return TEXT.format(
         **metadata._asdict(),
-        network=short_name(model.get("depth_net")),
+        network=short_name(parts.get("depth_net")),
         hub_licence=hub_licence(metadata.licence),
         scale_in_words="metric, in metres" if metric else "relative: up to one unknown factor",
         in_metres=" m" if metric else "",
         nearest=metadata.depth_range[0],
         farthest=metadata.depth_range[1],
         focal_in_words=next(iter(focal), "unknown"),
-        losses=", ".join(model.get("losses") or {}) or "unknown",
+        losses=", ".join(parts.get("losses") or {}) or "unknown",
     )
 
 
