@@ -14,7 +14,9 @@ from stored_networks import BATCH_NORM, CAMERA, checkpoint, monodepth2_tables, w
 
 import selfsup_depth
 from selfsup_depth.cli import main
-from selfsup_depth.training.checkpoint import load_checkpoint
+from selfsup_depth.training.checkpoint import RECORD, load_checkpoint
+from selfsup_depth.training.checkpoint_io import read_sealed, write_sealed
+from selfsup_depth.training.rescaling import Rescaling, with_rescaling
 
 USUAL = {"class_path": "DepthNet", "min_depth": 0.5, "max_depth": 90.0}
 POSE = {"class_path": "PoseNet"}
@@ -108,6 +110,21 @@ def test_a_motion_that_is_part_of_a_pose_network_stays_its_own(tmp_path):
     with torch.no_grad():
         expected, found = (network(*frames) for network in (ours, theirs))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_scale_that_was_found_after_training_is_in_the_exports(tmp_path):
+    run = checkpoint(tmp_path / "run.ckpt", BATCH_NORM)
+    content = read_sealed(run)
+    record = with_rescaling(content[RECORD], Rescaling(7.5, 0.001), "a tape measure", run)
+    write_sealed({**content, RECORD: record}, tmp_path / "scaled.ckpt")
+    folder = export(tmp_path / "scaled.ckpt", "safetensors", tmp_path / "net")
+    program = torch.export.load(export(tmp_path / "scaled.ckpt", "pt2", tmp_path / "net.pt2")).module()
+    images = torch.rand(1, 3, 32, 64)
+    with torch.no_grad():
+        plain = load_checkpoint(run).module.predict_inverse_depth(images)
+        found = load_checkpoint(folder).module.predict_inverse_depth(images)
+        torch.testing.assert_close(found, plain / 7.5 + 0.001)
+        torch.testing.assert_close(program(images)[1], found, rtol=1e-5, atol=0)
 
 
 def test_torch_hub_finds_the_networks(tmp_path):

@@ -194,13 +194,14 @@ def spoiled(folder, tmp_path, how):
 
 DAMAGED = ["cut", "header", "pickle", "one less", "one more"]
 SAYS_NOTHING = ["no config", "not JSON", "deep JSON", "a list", "no record"]
+UNIT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 UNUSABLE = {
     "size": [32, "64"],
     "scale": {"kind": "feet"},
     "config": {},
     "depth_range": [3, 2],
     "cameras": [{"K": [[1, 2], [3, 4]], "size": [2, 2]}],
-    "intrinsics": {"K": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "size": [2, 2]},
+    "intrinsics": {"K": UNIT, "size": [2, 2], "K_stored": UNIT, "size_stored": [0, 2]},
 }
 
 
