@@ -86,7 +86,7 @@ def test_sigusr1_saves_and_the_run_goes_on(train, tmp_path, signalled, capsys):
     assert last(tmp_path / "run")["global_step"] == 40
 
 
-def test_a_signal_during_validation_ends_the_run_there(train, tmp_path, monkeypatch, signalled):
+def test_a_signal_during_validation_ends_the_run_there(train, tmp_path, monkeypatch, signalled, capsys):
     seen = []
     validate = SelfSupervisedDepth.validation_step
 
@@ -99,6 +99,7 @@ def test_a_signal_during_validation_ends_the_run_there(train, tmp_path, monkeypa
     monkeypatch.setattr(SelfSupervisedDepth, "validation_step", signalled_validation)
     assert train(tmp_path / "broken", *STEPS) == 143
     assert seen == [0, 1]
+    assert "saved after step 2, in" in capsys.readouterr().err
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     assert last(tmp_path / "broken")["global_step"] == 2

@@ -53,7 +53,7 @@ class Signals(Callback):
         if asked:
             self._save_asked = False
             self.last.save(trainer)
-            log.info("saved after step %d, in %s", trainer.global_step, self.last.file)
+            self._say_saved(trainer)
         if asked > 1:
             end_together(trainer, SystemExit(asked))
 
@@ -68,7 +68,11 @@ class Signals(Callback):
     ) -> None:
         # Processes validate different numbers of images: only a single one can decide here.
         if self.exit_code and trainer.world_size == 1 and self.last.saved_at == trainer.global_step:
+            self._say_saved(trainer)
             raise SystemExit(self.exit_code)
+
+    def _say_saved(self, trainer: Trainer) -> None:
+        log.info("saved after step %d, in %s", trainer.global_step, self.last.file)
 
     def _listen(self, trainer: Trainer) -> None:
         """Take the signals over from Lightning, which gives them back when it ends."""
