@@ -14,14 +14,15 @@ import pytest
 
 # The third step of one process raises, or the process gets a signal; or it has fewer examples.
 PROGRAM = """
-import os, signal, sys
+import os, signal, sys, time
 from selfsup_depth.cli import main
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.errors import StorageError
 from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.training.run_directory import RunDirectory
 
 rank, fault = os.environ["FAULT"].split(",")
-step, setup = SelfSupervisedDepth.training_step, DepthDataModule.setup
+step, setup, create = SelfSupervisedDepth.training_step, DepthDataModule.setup, RunDirectory.create
 
 
 def faulty_step(self, batch, number):
@@ -39,7 +40,14 @@ def uneven_setup(self, stage):
         del self._training.examples[6:]
 
 
+def late_create(*arguments, **options):
+    if fault == "late":
+        time.sleep(5)
+    create(*arguments, **options)
+
+
 SelfSupervisedDepth.training_step = faulty_step
+RunDirectory.create = late_create
 DepthDataModule.setup = uneven_setup
 raise SystemExit(main(sys.argv[1:]))
 """
@@ -151,3 +159,9 @@ def test_fewer_validation_frames_than_processes_hang_nothing(pair, drive):
     ended = pair("0,none", "--data.hold_out=0.1", launcher=[])
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert "validation with measured depth: 1 " in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_process_of_torchruns_may_be_ahead_of_the_one_that_makes_the_folder(pair):
+    ended = pair("0,late", launcher=TORCHRUN)
+    assert ended.returncode == 0, ended.stderr[-2000:]
