@@ -1,72 +1,97 @@
-"""How long the parts of a training step take: `make benchmark`, or `python -m benchmarks`.
+"""Every race in turn: `make benchmark`, or `python -m benchmarks [objective step loader]`.
 
-Milliseconds, the median of ten, forward and backward, small networks at 416x128, batch 4.
-Compare numbers of one machine with each other only.
+Prints how many times faster we are than the published way and how much memory it takes, and writes
+it to benchmarks/results/DATE-MACHINE.json and .md. One thread, processor time: see race.py.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
+import argparse
+import datetime
+import json
+import platform
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from selfsup_depth.geometry.view_synthesis import synthesize
-from selfsup_depth.losses.photometric import Photometric
-from selfsup_depth.losses.smoothness import Smoothness
-from selfsup_depth.modules.view_synthesis import ViewSynthesis
-from selfsup_depth.networks.depth import DepthNet
-from selfsup_depth.structures import Batch, DepthEstimate, PosedView, View
+from benchmarks import loader, objective, training_step
+from benchmarks.race import Contender, alone, peak_mebibytes, race
 
-BATCH, HEIGHT, WIDTH = 4, 128, 416
-REPETITIONS = 10
+RESULTS = Path(__file__).parent / "results"
+Row = dict[str, Any]
 
 
-def stereo_batch() -> Batch:
-    """Noise as images; speed does not depend on what they show."""
-    K = torch.tensor([[240.0, 0, WIDTH / 2], [0, 240, HEIGHT / 2], [0, 0, 1]]).expand(BATCH, 3, 3)
-    T = torch.eye(4).repeat(BATCH, 1, 1)
-    T[:, 0, 3] = -0.54
-    views = [View(torch.rand(BATCH, 3, HEIGHT, WIDTH), K) for _ in range(2)]
-    return Batch(views[0], [], [PosedView(views[1], T)], [])
+@contextmanager
+def objectives() -> Iterator[dict[str, Contender]]:
+    """Forward and backward of the objective, after value and gradients have been compared."""
+    objective.check_agreement()
+    data = objective.work()
+    ways = {"published": objective.published, "ours": objective.ours}
+    yield {name: objective.forward_and_backward(way, data) for name, way in ways.items()}
 
 
-def milliseconds(part: Callable[[], Tensor]) -> float:
-    """Median time of a part and of its gradient, after one run that is not counted."""
-    times = []
-    for _ in range(REPETITIONS + 1):
-        start = time.perf_counter()
-        part().sum().backward()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times[1:])
+@contextmanager
+def steps() -> Iterator[dict[str, Contender]]:
+    """Whole training steps."""
+    yield training_step.contenders()
+
+
+@contextmanager
+def loaders() -> Iterator[dict[str, Contender]]:
+    """One example of three frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield loader.contenders(Path(folder))
+
+
+RACES: dict[str, Callable[[], Any]] = {"objective": objectives, "step": steps, "loader": loaders}
+
+
+def rows_of(name: str, rounds: int) -> list[Row]:
+    """A race, and the memory of its contenders but for the loader's, which is not torch's."""
+    with RACES[name]() as contenders:
+        paces = race(contenders, rounds)
+        peaks = {one: None if name == "loader" else peak_mebibytes(run) for one, run in contenders.items()}
+    return [
+        {"race": name, "contender": one, "peak_mebibytes": peaks[one], **pace._asdict()}
+        for one, pace in paces.items()
+    ]
+
+
+def markdown(rows: list[Row]) -> str:
+    """The rows as a table."""
+    lines = [
+        "| race | contender | times as fast (lowest to highest round) | ms | peak MiB |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        peak = "" if row["peak_mebibytes"] is None else f"{row['peak_mebibytes']:.0f}"
+        spread = f"{row['ratio']:.2f} ({row['lowest']:.2f} to {row['highest']:.2f})"
+        lines.append(
+            f"| {row['race']} | {row['contender']} | {spread} | {row['milliseconds']:.1f} | {peak} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Time each part and print a table."""
-    torch.manual_seed(0)
-    batch = stereo_batch()
-    source = batch.stereo[0]
-    depth_net = DepthNet(width=0.25, norm="group")
-    module = ViewSynthesis(depth_net, {"photometric": Photometric(), "smoothness": Smoothness(weight=1e-3)})
-    rho = torch.full((BATCH, 1, HEIGHT, WIDTH), 0.1, requires_grad=True)
-
-    def photometric() -> Tensor:
-        synthesis = synthesize(batch.target, source, rho)
-        return Photometric()(batch, [DepthEstimate(0, rho, [synthesis], [source], [], [])])
-
-    parts = {
-        "depth network": lambda: depth_net(batch.target.image)[0],
-        "view synthesis": lambda: synthesize(batch.target, source, rho).image,
-        "view synthesis and photometric": photometric,
-        "whole step, four levels": lambda: torch.stack(
-            list(module.objective(batch, module.estimate(batch)).values())
-        ),
-    }
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
-    for name, part in parts.items():
-        print(f"{name:<32}{milliseconds(part):8.1f} ms")
+    """Run the races that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument(
+        "races", nargs="*", choices=[[], *RACES], metavar="RACE", help=f"of {', '.join(RACES)}"
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each contender")
+    given = parser.parse_args()
+    alone()
+    rows = [row for name in given.races or RACES for row in rows_of(name, given.rounds)]
+    about = {"torch": torch.__version__, "machine": f"{platform.system()}-{platform.machine()}", "rows": rows}
+    RESULTS.mkdir(exist_ok=True)
+    stem = RESULTS / f"{datetime.date.today()}-{about['machine']}"
+    stem.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    stem.with_suffix(".md").write_text(markdown(rows), encoding="utf-8")
+    print(markdown(rows))
 
 
 if __name__ == "__main__":

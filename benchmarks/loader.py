@@ -7,7 +7,6 @@ colours are changed on the whole batch, where the network is, and that is measur
 from __future__ import annotations
 
 import random
-import tempfile
 from pathlib import Path
 
 import torch
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks import published_loader
-from benchmarks.race import Contender, Pace, race
+from benchmarks.race import Contender
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.frame_folder import FrameFolder
 
@@ -37,12 +36,6 @@ def write_drive(root: Path) -> list[Path]:
         values = torch.stack(layers).sum(0)[0].clamp(0, 1).mul(255).byte()
         Image.fromarray(values.permute(1, 2, 0).numpy()).save(path, quality=92)
     return paths
-
-
-def run(rounds: int) -> dict[str, Pace]:
-    """Milliseconds of one example."""
-    with tempfile.TemporaryDirectory() as folder:
-        return race(contenders(Path(folder)), rounds, repeat=4)
 
 
 def contenders(root: Path) -> dict[str, Contender]:

@@ -107,3 +107,17 @@ def forward_and_backward(objective: Callable[[Work], Tensor], work: Work) -> Cal
 def disagreement(ours: list[Tensor], theirs: list[Tensor]) -> float:
     """The largest distance of two results, relative by norm."""
     return max(float((a - b).norm() / b.norm()) for a, b in zip(ours, theirs, strict=True))
+
+
+def check_agreement() -> None:
+    """Compare value and gradients of the two before anything is timed.
+
+    Raises:
+        AssertionError: they differ by more than 1e-9 in float64, or 1e-2 in float32.
+    """
+    for dtype, allowed in ((torch.float64, 1e-9), (torch.float32, 1e-2)):
+        data = work(dtype=dtype)
+        found = disagreement(*(forward_and_backward(way, data)() for way in (ours, published)))
+        print(f"objective, {dtype}: value and gradients agree to {found:.1e}")
+        if found > allowed:
+            raise AssertionError(f"the objectives differ by {found:.1e}, more than {allowed:.0e}")
