@@ -18,6 +18,7 @@ from selfsup_depth.modules.jitter import apply_jitter
 from selfsup_depth.modules.motion import intrinsics_to_log
 from selfsup_depth.modules.optimization import Optimization
 from selfsup_depth.networks.base import DepthNetwork
+from selfsup_depth.networks.memory_layout import lay_out
 from selfsup_depth.structures import Batch, DepthEstimate, Measured, View
 
 
@@ -38,7 +39,7 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         self.losses = nn.ModuleDict(losses)
         self.validation_metrics = DepthMetrics(protocol_named(protocol))
         self.optimization = Optimization()
-        lay_out(self)
+        self.order = lay_out(self)
         # Of the last step, in this process alone; what is logged is their mean over all processes.
         self.own_values: dict[str, Tensor] = {}
 
@@ -132,19 +133,17 @@ def num_training_steps(trainer: Any) -> int:
     return max(1, int(min(limits, default=1)))
 
 
-def lay_out(networks: nn.Module) -> None:
-    """Put the weights of 2-D convolutions in the order that CPUs and tensor cores like, channels last."""
-    for module in networks.modules():
-        if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def as_networks_see(batch: Batch, order: torch.memory_format) -> Batch:
+    """The batch with the colours of all views jittered alike; losses see the clean ones.
 
-
-def as_networks_see(batch: Batch) -> Batch:
-    """The batch with the colours of all views jittered alike, channels last; losses see the clean ones."""
+    Args:
+        batch: of images.
+        order: in which they are to lie in memory.
+    """
 
     def seen(view: View) -> View:
         image = apply_jitter(view.image, batch.jitter[0]) if batch.jitter else view.image
-        return view._replace(image=image.contiguous(memory_format=torch.channels_last))
+        return view._replace(image=image.contiguous(memory_format=order))
 
     return batch._replace(
         target=seen(batch.target),

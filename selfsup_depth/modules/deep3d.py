@@ -43,7 +43,7 @@ class Deep3D(SelfSupervisedDepth):
         left = batch.stereo[0]
         if self.training:
             self.depth_net.rig.copy_(rig_of(batch.target, left))
-        probabilities = self.depth_net.probabilities(as_networks_see(batch).stereo[0].view.image)
+        probabilities = self.depth_net.probabilities(as_networks_see(batch, self.order).stereo[0].view.image)
         rendering = render(batch.target, left, probabilities, self.depth_net.levels)
         return [DepthEstimate(0, self.depth_net.expected(probabilities), [rendering], batch.stereo, [], [])]
 

@@ -54,7 +54,7 @@ class LeftRight(SelfSupervisedDepth):
 
     def estimate(self, batch: Batch) -> list[DepthEstimate]:
         """The left view's estimates; those of the right are the other half of the objective."""
-        return self._estimates(batch, self.depth_net(as_networks_see(batch).target.image))
+        return self._estimates(batch, self.depth_net(as_networks_see(batch, self.order).target.image))
 
     def objective(self, batch: Batch, estimates: list[DepthEstimate]) -> dict[str, Tensor]:
         right = other_way_round(batch)

@@ -8,11 +8,12 @@ from torch import Tensor
 from selfsup_depth.geometry.view_synthesis import Gradient
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
-from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see, lay_out
+from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion, known_or
 from selfsup_depth.modules.motion import common_intrinsics, masks_at, predict_motions, with_intrinsics
 from selfsup_depth.modules.pyramid import Pyramid, counted_only, synthesize_level
 from selfsup_depth.networks.base import DepthNetwork
+from selfsup_depth.networks.memory_layout import lay_out
 from selfsup_depth.networks.motion import PoseNetwork
 from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis
 
@@ -51,12 +52,12 @@ class ViewSynthesis(SelfSupervisedDepth):
         self.pose_net = pose_net
         if pose_net is not None:
             pose_net.share(depth_net)
-            lay_out(pose_net)
+            self.order = lay_out(self)
         self.geometric_start = geometric_start or GeometricStart()
         self.pyramid = pyramid
 
     def estimate(self, batch: Batch) -> list[DepthEstimate]:
-        seen = as_networks_see(batch)
+        seen = as_networks_see(batch, self.order)
         said = predict_motions(self.pose_net, seen) if self.pose_net else []
         K = common_intrinsics(said)
         batch = with_intrinsics(batch, K)

@@ -14,6 +14,7 @@ from selfsup_depth.geometry.inverse_depth import depth_from_inverse_depth
 from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.networks.depth import DepthDecoder
 from selfsup_depth.networks.encoder import BasicBlock, Bottleneck, ResNetEncoder
+from selfsup_depth.networks.memory_layout import lay_out
 from selfsup_depth.networks.phased_merge import phase_merges
 
 # In these each bnN is asked of what convN says and of nothing else; elsewhere a name promises nothing.
@@ -36,9 +37,7 @@ class InferenceNetwork(nn.Module):
         self.depth_net = copy.deepcopy(depth_net).eval().requires_grad_(False)
         self.depth_net.keep_finest()
         fold_batch_norms(self.depth_net)
-        self.memory_format = torch.channels_last if eager else torch.contiguous_format
-        if eager:
-            suit_eager_mode(self)
+        self.memory_format = suit_eager_mode(self) if eager else torch.contiguous_format
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Depth and inverse depth of the images' own pixels.
@@ -59,15 +58,16 @@ class InferenceNetwork(nn.Module):
         return inverse_depth
 
 
-def suit_eager_mode(network: nn.Module) -> None:
-    """Lay out and split convolutions as they are fastest when each is computed by itself, in place."""
+def suit_eager_mode(network: nn.Module) -> torch.memory_format:
+    """Lay out and split convolutions as they are fastest when each is computed by itself, in place.
+
+    Returns:
+        The order in memory that images are to have.
+    """
     for module in list(network.modules()):
         if type(module) is DepthDecoder:
             phase_merges(module)
-    # One by one: a 3-D convolution has no such layout.
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return lay_out(network)
 
 
 def fold_batch_norms(network: nn.Module) -> None:
