@@ -318,6 +318,7 @@ def test_what_cannot_learn_from_the_data_is_refused(train, tmp_path, capsys, met
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_train_together(tiny, drive, tmp_path):
     """Gloo, launched by Lightning: half of the examples each, one run directory."""
     command = [sys.executable, "-m", "selfsup_depth", "train", "--config=method/monodepth2_stereo.yaml"]
