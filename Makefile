@@ -47,15 +47,10 @@ lock: $(INSTALLED_DEV)  ## requirements.lock: the tested versions, each file by 
 	$(BIN)/python tools/lock_requirements.py
 
 benchmark: $(INSTALLED_DEV)  ## speed of the parts, in benchmarks/
-<<<<<<< HEAD
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.inference
-=======
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.metrics
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.inference
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scaling
->>>>>>> a472744 (One command for all races; how the objective grows)
 
 guards: $(INSTALLED_DEV)  ## what the guards of a run cost, and whether a run grows over 5,000 steps
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.guards

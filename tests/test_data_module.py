@@ -416,6 +416,7 @@ def test_too_few_examples_for_a_batch_are_refused(tmp_path):
         ({"video": [], "stereo": False}, "no source"),
         ({"height": 0}, "height is 0"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"num_workers": 1000}, "num_workers is 1000; give --data.num_workers between 0 and 256"),
         ({"hold_out": 1.0}, "hold_out is 1.0"),
         ({"colour_jitter": math.nan}, "colour_jitter is nan"),
         ({"zoom": 0.9}, "zoom is 0.9"),

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from selfsup_depth.data.augmentation import Augmentation
 from selfsup_depth.errors import ConfigError
 
+# Far more than any machine reads with; a slip of a few zeros would fork until nothing else can run.
+MOST_WORKERS = 256
+
 
 def check_ranges(augmentation: Augmentation, **counts: float) -> None:
     """Refuse numbers that are too small or too large.
@@ -21,6 +24,7 @@ def check_ranges(augmentation: Augmentation, **counts: float) -> None:
     """
     lowest = {"num_workers": 0, "hold_out": 0}
     ranges = {name: (value, lowest.get(name, 1), math.inf) for name, value in counts.items()}
+    ranges["num_workers"] = (counts["num_workers"], 0, MOST_WORKERS)
     ranges["hold_out"] = (counts["hold_out"], 0, 0.999)
     ranges["colour_jitter"] = (augmentation.colour_jitter, 0, 1)
     ranges["zoom"] = (augmentation.zoom, 1, 10)
