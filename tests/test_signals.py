@@ -169,6 +169,7 @@ def test_a_second_signal_ends_it_at_once_and_what_was_saved_stays(tmp_path, driv
     assert not leftover.exists()
 
 
+@pytest.mark.slow
 def test_two_processes_end_together_with_the_code_of_the_signal(tmp_path, drive, tiny):
     running = start(tmp_path, drive, tiny, "--trainer.devices=2", "--trainer.strategy=ddp")
     wait_for(lambda: any((tmp_path / "run").glob("pictures/*.png")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from selfsup_depth.commands.parser import CommandParser
+from selfsup_depth.data.images import MAX_PIXELS
 from selfsup_depth.errors import ConfigError
 
 PROGRAM = "selfsup-depth data from-video"
@@ -43,4 +44,6 @@ def _size(text: str) -> tuple[int, int]:
         raise ConfigError(f"size is {text}; write it as WIDTHxHEIGHT, for instance --size 640x360")
     if not int(width) or not int(height):
         raise ConfigError(f"size is {text}; give a width and a height from 1 on")
+    if int(height) * int(width) > MAX_PIXELS:
+        raise ConfigError(f"size is {text}; give at most {MAX_PIXELS // 10**6} megapixels")
     return int(height), int(width)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import abc
+import math
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from selfsup_depth.errors import ConfigError
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.structures import Batch, DepthEstimate
 
@@ -26,6 +28,8 @@ class LossTerm(nn.Module, abc.ABC):
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__()
+        if not 0 <= weight < math.inf:
+            raise ConfigError(f"weight of {weight}, in a loss term; give 0 (off) or more")
         self.weight = weight
         # Share of the pixels that taught something in the last pass, a scalar; None where a term leaves
         # none out. Whoever watches a run reads it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Literal
@@ -51,11 +52,16 @@ class Optimization:
         self._check()
 
     def _check(self) -> None:
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"optimizer.learning_rate is {self.learning_rate}; give a number above 0")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"optimizer.betas are {list(self.betas)}; give two numbers from 0 to below 1")
+        for name in ("weight_decay", "warmup_steps", "gamma"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"optimizer.{name} is {getattr(self, name)}; give 0 or more")
         if self.milestones != sorted(self.milestones):
             raise ConfigError(f"optimizer.milestones {self.milestones} do not ascend; sort them")
-        if self.clip_norm < 0:
+        if not self.clip_norm >= 0:
             raise ConfigError(f"optimizer.clip_norm is {self.clip_norm}; give 0 (no limit) or more")
 
     def adam(self, parameters: Iterable[nn.Parameter]) -> Adam:

@@ -171,7 +171,13 @@ def check_encoder(encoder: Encoder | None, weights: Path | None) -> None:
 
 
 def scaled_channels(channels: int, width: float) -> int:
-    """A number of channels times the width factor, rounded to a multiple of 4, at least 4."""
+    """A number of channels times the width factor, rounded to a multiple of 4, at least 4.
+
+    Raises:
+        ConfigError: the factor is not above 0, or beyond what any memory holds.
+    """
+    if not 0 < width <= 16:
+        raise ConfigError(f"width of {width}, in a network; give a factor above 0, at most 16")
     return max(4, 4 * round(channels * width / 4))
 
 

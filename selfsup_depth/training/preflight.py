@@ -30,6 +30,7 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
         raise ConfigError(
             "no loss term has a weight, in model.losses; give one, e.g. photometric: Photometric"
         )
+    check_windows(module, data)
     provided = module.provides() | provided_by(data)
     for name, term in module.active_terms.items():
         for need in Need:  # in a fixed order, so that a message repeats
@@ -49,6 +50,16 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
         check_nothing_tells_intrinsics(data)
     if pose_net is not None and pose_net.explainability:
         check_masks_are_apart(module)
+
+
+def check_windows(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
+    """Refuse a window whose reflection at the border would need more pixels than there are."""
+    coarsest = 8 if getattr(module, "pyramid", "full") == "native" else 1
+    smallest = min(data.height, data.width) // coarsest
+    for name, term in module.active_terms.items():
+        if isinstance(term, Photometric) and term.window // 2 >= smallest:
+            fix = f"give at most {2 * smallest - 1}"
+            raise ConfigError(f"window of {term.window} pixels, in model.losses.{name}.window; {fix}")
 
 
 def check_pairs(name: str, data: DepthDataModule) -> None:

@@ -83,6 +83,8 @@ def assemble(
         directory: of the run; nothing is written there yet.
         earlier: what the run goes on from.
     """
+    if not 0 <= config["seed"] < 2**32:
+        raise ConfigError(f"seed is {config['seed']}; give --seed from 0 to {2**32 - 1}")
     seed_everything(config["seed"], verbose=False)
     parts = build(config, SECTIONS)
     module, data = parts["model"], parts["data"]
