@@ -17,7 +17,6 @@ from selfsup_depth.ablation.page import page
 from selfsup_depth.ablation.plan import Plan, PlannedRun, hash_of, make_plan, read_plan, write_plan
 from selfsup_depth.ablation.slurm import slurm_script
 from selfsup_depth.ablation.strips import strips_of
-from selfsup_depth.ablation.svg import ticks
 from selfsup_depth.ablation.targets import Targets
 from selfsup_depth.ablation.variants import BASELINE, Variant, added, dropped, grid, split_values
 from selfsup_depth.ablation.workers import environment_of
@@ -26,6 +25,7 @@ from selfsup_depth.commands.ablate_arguments import parse_ablate_arguments
 from selfsup_depth.commands.train import parse_train_arguments
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.errors import ConfigError
+from selfsup_depth.training.charts import ticks
 
 DEMO = ["--config", "conf/demo.yaml"]
 

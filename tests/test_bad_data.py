@@ -13,6 +13,7 @@ import data_trees as trees
 import numpy as np
 import pytest
 import torch
+from faults.damages import dangle, loop
 from PIL import Image
 
 from selfsup_depth.cli import main
@@ -77,16 +78,6 @@ def note_bomb(path: Path) -> None:
     """A picture with a note of 200 MB, packed into 200 kB."""
     note = (b"zTXt", b"note\0\0" + zlib.compress(b"\0" * 200_000_000, 1))
     write_png(path, ((b"IHDR", struct.pack(">IIBBBBB", *trees.SIZE[::-1], 8, 2, 0, 0, 0)), note))
-
-
-def dangle(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("nowhere.png")
-
-
-def loop(path: Path) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
 
 
 def lead_out(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from selfsup_depth.ablation.comparison import Difference
 from selfsup_depth.ablation.outcomes import Curve
+from selfsup_depth.training.charts import ticks
 
 # Longer than its row, so that it goes on from one to the next.
 ZERO_LINE = '<line class="zero" x1="50%" x2="50%" y1="-14" y2="46"/>'
@@ -84,17 +85,6 @@ def chart(lines: Sequence[Line], bounds: tuple[float, float, float, float], titl
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
     )
-
-
-def ticks(low: float, high: float, about: int) -> list[float]:
-    """Round numbers between two values, about so many."""
-    if not high > low:
-        return [low]
-    rough = 0.7 * (high - low) / about
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    first = math.ceil(low / step - 1e-9)
-    return [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def smoothed(curve: Curve, most: int = 40) -> Curve:
