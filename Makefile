@@ -46,11 +46,8 @@ kill-chain: $(INSTALLED_DEV)  ## runs killed at random moments end as if they ne
 lock: $(INSTALLED_DEV)  ## requirements.lock: the tested versions, each file by its hash
 	$(BIN)/python tools/lock_requirements.py
 
-benchmark: $(INSTALLED_DEV)  ## speed of the parts, in benchmarks/
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.metrics
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.inference
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scaling
+benchmark: $(INSTALLED_DEV)  ## speed and memory of the parts against the published way, into benchmarks/results
+	$(BIN)/python -m benchmarks
 
 guards: $(INSTALLED_DEV)  ## what the guards of a run cost, and whether a run grows over 5,000 steps
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.guards

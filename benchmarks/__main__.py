@@ -1,97 +1,73 @@
-"""Every race in turn: `make benchmark`, or `python -m benchmarks [objective step loader]`.
+"""Every benchmark in turn, or some of them: `make benchmark`, or `python -m benchmarks [PART ...]`.
 
-Prints how many times faster we are than the published way and how much memory it takes, and writes
-it to benchmarks/results/DATE-MACHINE.json and .md. One thread, processor time: see race.py.
+Writes how many times faster we are than the published way, and how much memory it takes, to
+benchmarks/results/DATE-MACHINE.json and .md; a part that is measured again replaces its numbers
+there. How it is measured: race.py. What is to be reached: reach.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import platform
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
+from tqdm import tqdm
 
-from benchmarks import loader, objective, training_step
-from benchmarks.race import Contender, alone, peak_mebibytes, race
+from benchmarks import scaling
+from benchmarks.measure import measure, num_turns
+from benchmarks.parts import PARTS, How
+from benchmarks.race import alone
+from benchmarks.result_files import RESULTS, keep, result_file
 
-RESULTS = Path(__file__).parent / "results"
-Row = dict[str, Any]
-
-
-@contextmanager
-def objectives() -> Iterator[dict[str, Contender]]:
-    """Forward and backward of the objective, after value and gradients have been compared."""
-    objective.check_agreement()
-    data = objective.work()
-    ways = {"published": objective.published, "ours": objective.ours}
-    yield {name: objective.forward_and_backward(way, data) for name, way in ways.items()}
+NAMES = [*PARTS, "scaling"]
 
 
-@contextmanager
-def steps() -> Iterator[dict[str, Contender]]:
-    """Whole training steps."""
-    yield training_step.contenders()
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """What is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("parts", nargs="*", choices=[[], *NAMES], metavar="PART", help=f"of {', '.join(NAMES)}; default: all")
+    add("--repetitions", type=int, help="of each race; default: 3, and 1 with --quick")
+    add("--rounds", type=int, default=5, help="turns of each contender in a repetition")
+    add("--quick", action="store_true", help="one round of tiny sizes, to see that everything runs")
+    add("--no-wall", action="store_true", help="processor time only, as on a machine that others use")
+    add("--peer", type=Path, metavar="PATH", help="a checkout of monodepth2, for the objective")
+    add("--output", type=Path, default=RESULTS, metavar="DIR", help="default: benchmarks/results")
+    return parser.parse_args(arguments)
 
 
-@contextmanager
-def loaders() -> Iterator[dict[str, Contender]]:
-    """One example of three frames."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield loader.contenders(Path(folder))
+def main(arguments: list[str] | None = None) -> None:
+    """Run the parts that are named, or all.
 
-
-RACES: dict[str, Callable[[], Any]] = {"objective": objectives, "step": steps, "loader": loaders}
-
-
-def rows_of(name: str, rounds: int) -> list[Row]:
-    """A race, and the memory of its contenders but for the loader's, which is not torch's."""
-    with RACES[name]() as contenders:
-        paces = race(contenders, rounds)
-        peaks = {one: None if name == "loader" else peak_mebibytes(run) for one, run in contenders.items()}
-    return [
-        {"race": name, "contender": one, "peak_mebibytes": peaks[one], **pace._asdict()}
-        for one, pace in paces.items()
+    Args:
+        arguments: after the program's name; those of this process if absent.
+    """
+    given = parsed(arguments)
+    how = How(given.quick, not given.no_wall, given.peer)
+    repetitions = given.repetitions or (1 if how.quick else 3)
+    rounds = 1 if how.quick else given.rounds
+    stem = result_file(given.output, how.quick)
+    names = given.parts or NAMES
+    turns = ["scaling" in names] + [
+        num_turns(PARTS[name], how, repetitions, rounds) for name in names if name in PARTS
     ]
-
-
-def markdown(rows: list[Row]) -> str:
-    """The rows as a table."""
-    lines = [
-        "| race | contender | times as fast (lowest to highest round) | ms | peak MiB |",
-        "|---|---|---|---|---|",
-    ]
-    for row in rows:
-        peak = "" if row["peak_mebibytes"] is None else f"{row['peak_mebibytes']:.0f}"
-        spread = f"{row['ratio']:.2f} ({row['lowest']:.2f} to {row['highest']:.2f})"
-        lines.append(
-            f"| {row['race']} | {row['contender']} | {spread} | {row['milliseconds']:.1f} | {peak} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    """Run the races that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument(
-        "races", nargs="*", choices=[[], *RACES], metavar="RACE", help=f"of {', '.join(RACES)}"
-    )
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each contender")
-    given = parser.parse_args()
     alone()
-    rows = [row for name in given.races or RACES for row in rows_of(name, given.rounds)]
-    about = {"torch": torch.__version__, "machine": f"{platform.system()}-{platform.machine()}", "rows": rows}
-    RESULTS.mkdir(exist_ok=True)
-    stem = RESULTS / f"{datetime.date.today()}-{about['machine']}"
-    stem.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    stem.with_suffix(".md").write_text(markdown(rows), encoding="utf-8")
-    print(markdown(rows))
+    text = ""
+    with tqdm(total=sum(turns), unit="turn") as bar:
+        for name in names:
+            bar.set_description(name)
+            found: dict[str, Any]
+            if name == "scaling":
+                found = {"growth": scaling.growths(how.quick)}
+                stem.parent.mkdir(parents=True, exist_ok=True)
+                scaling.picture(found["growth"]).save(f"{stem}.png")
+                bar.update()
+            else:
+                found = {"parts": {name: measure(PARTS[name], how, repetitions, rounds, bar.update)}}
+            # Kept after each, so that an hour's work does not hang on its last minute.
+            text = keep(stem, found, how.quick)
+    print(text)
+    print(f"written to {stem}.json and .md")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,18 @@
-"""Depth errors per image against the way they are published: `python -m benchmarks.metrics`.
+"""Depth errors per image against the way they are published: `python -m benchmarks metrics`.
 
 The published way resizes a prediction to the measured map's size and goes over dense maps in NumPy,
 image by image; here it is written from the formulas. Ours looks at the measured pixels alone. Both get
-the same maps of KITTI's size, are compared in float64 first, and then run in turns; process time, the
-median over rounds. Compare the ratio, not the milliseconds.
+the same maps of KITTI's size, and are compared in float64 first.
 """
 
 from __future__ import annotations
-
-import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.race import Contender
 from selfsup_depth.evaluation.depth_errors import REPORTED
 from selfsup_depth.evaluation.depth_metrics import DepthMetrics
 from selfsup_depth.evaluation.protocols import PROTOCOLS
@@ -77,33 +72,14 @@ def ours(maps: list[tuple[Array, Array]]) -> list[float]:
     return [found[name] for name in REPORTED]
 
 
-def seconds(way: Callable[[list[tuple[Array, Array]]], object], maps: list[tuple[Array, Array]]) -> float:
-    """Process time of one round."""
-    start = time.process_time()
-    way(maps)
-    return time.process_time() - start
+def contenders(count: int) -> dict[str, Contender]:
+    """Either way over so many images, after both have said the same.
 
-
-def main() -> None:
-    """Compare, then time in turns."""
-    parser = argparse.ArgumentParser(description="Depth errors per image against the published way.")
-    parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
-    torch.set_num_threads(1)
+    Raises:
+        AssertionError: an error differs by more than 1e-9 in float64.
+    """
     cv2.setNumThreads(1)
-    maps = images(given.images)
-    double = [
-        (inverse_depth.astype(np.float64), measured.astype(np.float64)) for inverse_depth, measured in maps
-    ]
+    maps = images(count)
+    double = [(rho.astype(np.float64), measured.astype(np.float64)) for rho, measured in maps]
     np.testing.assert_allclose(ours(double), loop(double), rtol=1e-9)
-    print("equal to 1e-9 in float64")
-    rounds = [(seconds(loop, maps), seconds(ours, maps)) for _ in range(given.rounds + 1)][1:]
-    each = [1000 * statistics.median(times) / given.images for times in zip(*rounds, strict=True)]
-    ratios = sorted(theirs / mine for theirs, mine in rounds)
-    print(f"published {each[0]:.2f} ms per image, ours {each[1]:.2f} ms")
-    print(f"ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
-
-
-if __name__ == "__main__":
-    main()
+    return {"published": lambda: loop(maps), "ours": lambda: ours(maps)}

@@ -8,7 +8,7 @@ to 1e-2 (a bilinear cell or the choice of a source flips at single pixels).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -94,6 +94,10 @@ def published(work: Work) -> Tensor:
     return published_objective.objective(*work, SMOOTHNESS_WEIGHT)
 
 
+# The first is what the others are compared with.
+WAYS: dict[str, Callable[[Work], Tensor]] = {"published": published, "ours": ours}
+
+
 def forward_and_backward(objective: Callable[[Work], Tensor], work: Work) -> Callable[[], list[Tensor]]:
     """A run that returns the value and the gradients."""
 
@@ -109,15 +113,20 @@ def disagreement(ours: list[Tensor], theirs: list[Tensor]) -> float:
     return max(float((a - b).norm() / b.norm()) for a, b in zip(ours, theirs, strict=True))
 
 
-def check_agreement() -> None:
-    """Compare value and gradients of the two before anything is timed.
+def check_agreement(**sizes: Any) -> None:
+    """Compare value and gradients of every way with the published one before anything is timed.
+
+    Args:
+        sizes: of the work, where it is another than usual.
 
     Raises:
-        AssertionError: they differ by more than 1e-9 in float64, or 1e-2 in float32.
+        AssertionError: one differs by more than 1e-9 in float64, or 1e-2 in float32.
     """
     for dtype, allowed in ((torch.float64, 1e-9), (torch.float32, 1e-2)):
-        data = work(dtype=dtype)
-        found = disagreement(*(forward_and_backward(way, data)() for way in (ours, published)))
-        print(f"objective, {dtype}: value and gradients agree to {found:.1e}")
-        if found > allowed:
-            raise AssertionError(f"the objectives differ by {found:.1e}, more than {allowed:.0e}")
+        data = work(dtype=dtype, **sizes)
+        expected = forward_and_backward(published, data)()
+        for name, way in WAYS.items():
+            found = disagreement(forward_and_backward(way, data)(), expected)
+            print(f"objective, {name}, {dtype}: value and gradients agree to {found:.1e}")
+            if found > allowed:
+                raise AssertionError(f"{name} differs by {found:.1e}, more than {allowed:.0e}")

@@ -2,14 +2,17 @@
 
 Wall time on a shared machine says little, and an absolute time nothing about another machine. So
 the contenders take turns, each turn is timed by the processor time of this process with one torch
-thread, and what is reported is the median over the rounds of the ratio within a round.
+thread, and what is reported is the median over the rounds of the ratio within a round. The wall
+clock with every thread is looked at beside it.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -21,7 +24,7 @@ Contender = Callable[[], object]
 class Pace(NamedTuple):
     """How a contender ran.
 
-    milliseconds: median over the rounds, processor time.
+    milliseconds: median over the rounds.
     ratio: median over the rounds of the first contender's time divided by this one's; above 1 is faster.
     lowest, highest: that ratio in the slowest and in the fastest round.
     """
@@ -32,23 +35,33 @@ class Pace(NamedTuple):
     highest: float
 
 
-def race(contenders: dict[str, Contender], rounds: int = 5, repeat: int = 1) -> dict[str, Pace]:
+def race(
+    contenders: dict[str, Contender],
+    rounds: int = 5,
+    repeat: int = 1,
+    clock: Callable[[], float] = time.process_time,
+    after_round: Callable[[], object] = lambda: None,
+) -> dict[str, Pace]:
     """Let contenders take turns after one run each that is not counted.
 
     Args:
         contenders: by name; the first is the one that the others are compared with.
         rounds: turns of each.
         repeat: runs in one turn, for contenders of a few milliseconds.
+        clock: seconds.
+        after_round: called after each, and after the runs that are not counted.
     """
     for contender in contenders.values():
         contender()
+    after_round()
     times = {name: [] for name in contenders}  # type: dict[str, list[float]]
     for _ in range(rounds):
         for name, contender in contenders.items():
-            start = time.process_time()
+            start = clock()
             for _ in range(repeat):
                 contender()
-            times[name].append((time.process_time() - start) / repeat)
+            times[name].append((clock() - start) / repeat)
+        after_round()
     first = next(iter(times.values()))
     paces = {}
     for name, own in times.items():
@@ -74,3 +87,14 @@ def alone() -> None:
     """One thread, so that processor time is the work and not the waiting of threads for each other."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@contextmanager
+def every_thread() -> Iterator[None]:
+    """As many threads as there are processors, as in a run."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

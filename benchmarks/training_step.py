@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import published_objective
-from benchmarks.objective import SMOOTHNESS_WEIGHT, Work, work
+from benchmarks.objective import SMOOTHNESS_WEIGHT, Work
 from benchmarks.race import Contender
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.photometric import Photometric
@@ -25,7 +25,7 @@ from selfsup_depth.networks.pose import PoseNet
 from selfsup_depth.structures import Batch, VideoView, View
 
 
-def contenders() -> dict[str, Contender]:
+def contenders(data: Work) -> dict[str, Contender]:
     """The step with the published objective and plain layouts, and ours; equal weights at the start."""
     torch.manual_seed(0)
     terms: dict[str, LossTerm] = {
@@ -35,7 +35,6 @@ def contenders() -> dict[str, Contender]:
     depth_net, pose_net = DepthNet(), PoseNet()
     plain_nets = copy.deepcopy(depth_net), copy.deepcopy(pose_net)
     module = ViewSynthesis(depth_net, terms, pose_net)
-    data = work()
     return {"published": published_step(*plain_nets, data), "ours": our_step(module, data)}
 
 
