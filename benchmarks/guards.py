@@ -1,6 +1,6 @@
 """What the guards of a run cost: `python -m benchmarks.guards [--pairs N]`.
 
-One run of the default stereo recipe at 192x96 takes turns in one process: twenty steps and a save with
+One run with `small.yaml` over stereo and video takes turns in one process: twenty steps and a save with
 the guards (non-finite steps, collapse, signals, a sealed and flushed checkpoint), and as many without
 them, with torch's own saving. Counted is the processor's time, which others on the machine do not
 change; the number is the median over the pairs. A real run saves less often.
@@ -30,9 +30,9 @@ from selfsup_depth.training.signals import Signals
 STEPS = 20  # of one turn; the monitor of collapse looks once in it
 LEAST_RATIO = 0.98
 GUARDS = FiniteGuard, CollapseMonitor, Signals
-# Neither validation nor pictures, which both turns would have; the default networks' sizes.
+# Neither validation nor pictures, which both turns would have.
 OPTIONS = ["--trainer.val_check_interval=1000000", "--trainer.check_val_every_n_epoch=null"]
-OPTIONS += ["--data.batch_size=2", "--data.num_workers=0"]
+OPTIONS += ["--config=small.yaml", "--data.num_workers=0"]
 
 
 class Turns(Callback):
@@ -87,11 +87,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         counted = Turns(Path(folder))
         run_trainer.make_callbacks = lambda *given: [*make_callbacks(*given), counted]
-        sizes = ["--data.height=96", "--data.width=192"]
-        assert (
-            selfsup_depth(run_of(Path(folder), STEPS * turns, "monodepth2_mono_stereo", *sizes, *OPTIONS))
-            == 0
-        )
+        arguments = run_of(Path(folder), STEPS * turns, "monodepth2_mono_stereo", *OPTIONS)
+        assert selfsup_depth(arguments) == 0
     on, off = counted.seconds[True], counted.seconds[False]
     ratios = sorted(b / a for a, b in zip(on, off, strict=True))
     median = statistics.median(ratios)

@@ -85,6 +85,12 @@ def test_nothing_but_finite_numbers_reaches_the_disk(file, place, value):
     assert file.read_bytes() == before
 
 
+def test_numbers_whose_squares_overflow_are_finite(file):
+    large = {"state_dict": {"weight": torch.tensor([1e30, -1e30])}, "optimizer_states": []}
+    SealedCheckpoints().save_checkpoint(large, file)
+    torch.testing.assert_close(read_sealed(file)["state_dict"]["weight"], torch.tensor([1e30, -1e30]))
+
+
 class Full:
     """A stream on a disk that is full after some bytes, for one write."""
 
