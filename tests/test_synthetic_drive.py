@@ -281,7 +281,7 @@ def test_options_out_of_range_are_refused(name, value):
 
 
 def test_another_set_or_a_foreign_folder_is_refused(root, tmp_path):
-    with pytest.raises(DataError, match=r"another seed, in .*options.json; "):
+    with pytest.raises(DataError, match=r"rendered with seed \d+, not 7, in .*options.json; "):
         synthesize(root, dataclasses.replace(OPTIONS, seed=7), progress=False)
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(DataError, match="not a synthetic drive"):

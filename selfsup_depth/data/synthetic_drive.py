@@ -169,9 +169,11 @@ def _is_rendered(root: Path, options: SyntheticOptions) -> bool:
     if found == wanted:
         return True
     differing = [key for key in wanted if not isinstance(found, dict) or found.get(key) != wanted[key]]
+    other = f"{found.get(differing[0])}" if differing and isinstance(found, dict) else "none"
+    what = f"{differing[0]} {other}, not {wanted[differing[0]]}" if differing else "other options"
     raise DataError(
-        f"synthetic drive has another {differing[0] if differing else 'set of options'}, in {record}; "
-        f"give another folder, the same options, or delete {root}"
+        f"the synthetic drive there was rendered with {what}, in {record}; "
+        f"give another folder, or delete {root}"
     )
 
 
