@@ -75,18 +75,27 @@ def work(
     return Work(target, moved, K.expand(batch, 3, 3), motions, pyramid)
 
 
-def ours(work: Work) -> Tensor:
+def ours(work: Work, compiled: bool = False) -> Tensor:
     """The objective as the trainer computes it, set as it is published."""
     photometric = Photometric(padding="border")
     smoothness = Smoothness(weight=SMOOTHNESS_WEIGHT)
+    photometric.compiled = smoothness.compiled = compiled
     target = View(work.target, work.K)
     sources = [PosedView(View(image, work.K), T) for image, T in zip(work.sources, work.motions, strict=True)]
+    rebuilt = [
+        synthesize_level(target, sources, rho, "full", compiled=compiled) for rho in work.inverse_depths
+    ]
     estimates = [
-        DepthEstimate(level, rho, synthesize_level(target, sources, rho, "full"), sources, work.motions, [])
-        for level, rho in enumerate(work.inverse_depths)
+        DepthEstimate(level, rho, syntheses, sources, work.motions, [])
+        for level, (rho, syntheses) in enumerate(zip(work.inverse_depths, rebuilt, strict=True))
     ]
     batch = Batch(target, [], sources, [])
     return photometric(batch, estimates) + smoothness.weight * smoothness(batch, estimates)
+
+
+def ours_compiled(work: Work) -> Tensor:
+    """The same with `--model.compile objective`."""
+    return ours(work, compiled=True)
 
 
 def published(work: Work) -> Tensor:
@@ -95,7 +104,11 @@ def published(work: Work) -> Tensor:
 
 
 # The first is what the others are compared with.
-WAYS: dict[str, Callable[[Work], Tensor]] = {"published": published, "ours": ours}
+WAYS: dict[str, Callable[[Work], Tensor]] = {
+    "published": published,
+    "ours": ours,
+    "compiled": ours_compiled,
+}
 
 
 def forward_and_backward(objective: Callable[[Work], Tensor], work: Work) -> Callable[[], list[Tensor]]:

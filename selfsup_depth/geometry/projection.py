@@ -58,15 +58,24 @@ def project_to_source(target_K: Tensor, source: PosedView, inverse_depth: Tensor
     """
     with full_precision(inverse_depth):
         inverse_depth = at_least_float32(inverse_depth)
-        # Nine numbers an image: in float64 they cost nothing, and lose no hundredth of a pixel.
-        T, K_source = source.T_target_to_source.double(), source.view.K.double()
-        of_pixel = K_source @ T[:, :3, :3] @ inverse_intrinsics(target_K.double())
-        of_inverse_depth = (K_source @ T[:, :3, 3:])[..., 0]
-        dtype = inverse_depth.dtype
-        found = _Projected.apply(of_pixel.to(dtype), of_inverse_depth.to(dtype), inverse_depth[:, 0])  # type: ignore[no-untyped-call]
+        A, b = pixel_motion(target_K, source, inverse_depth.dtype)
+        found = _Projected.apply(A, b, inverse_depth[:, 0])  # type: ignore[no-untyped-call]
         pixels, relative_depth, in_front = found
-        valid = in_front & _inside(pixels.detach(), source.view.image)
+        u, v = pixels.detach().unbind(-1)
+        valid = in_front & inside(u, v, source.view.image)
         return Projection(pixels, relative_depth[:, None], valid[:, None])
+
+
+def pixel_motion(target_K: Tensor, source: PosedView, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """A (B, 3, 3) and b (B, 3) of a source: a pixel (u, v) at inverse depth d lies at A (u, v, 1) + b d.
+
+    The three coordinates are homogeneous pixels of the source; the last is the relative depth.
+    """
+    # Nine numbers an image: in float64 they cost nothing, and lose no hundredth of a pixel.
+    T, K_source = source.T_target_to_source.double(), source.view.K.double()
+    of_pixel = K_source @ T[:, :3, :3] @ inverse_intrinsics(target_K.double())
+    of_inverse_depth = (K_source @ T[:, :3, 3:])[..., 0]
+    return of_pixel.to(dtype), of_inverse_depth.to(dtype)
 
 
 class _Projected(torch.autograd.Function):
@@ -77,13 +86,13 @@ class _Projected(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, A: Tensor, b: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        z = _component(A, b, d, 2)
+        z = pixel_component(A, b, d, 2)
         in_front = z > MIN_RELATIVE_DEPTH
         # Where the point is behind the camera the division is made harmless.
         per_z = z.masked_fill(~in_front, 1).reciprocal_()
         pixels = d.new_empty(*d.shape, 2)
         for axis in range(2):
-            torch.mul(_component(A, b, d, axis), per_z, out=pixels[..., axis])
+            torch.mul(pixel_component(A, b, d, axis), per_z, out=pixels[..., axis])
         ctx.save_for_backward(b, d, per_z, pixels, in_front)
         ctx.mark_non_differentiable(in_front)
         ctx.set_materialize_grads(False)
@@ -102,12 +111,12 @@ class _Projected(torch.autograd.Function):
         by_d = torch.zeros_like(d)
         for axis, gradient in enumerate(by_point):
             by_d.addcmul_(gradient, b[:, axis, None, None])
-        by_A = torch.stack([_moments(gradient) for gradient in by_point], dim=1)
+        by_A = torch.stack([moments(gradient) for gradient in by_point], dim=1)
         by_b = torch.stack([torch.linalg.vecdot(g.flatten(1), d.flatten(1)) for g in by_point], dim=1)
         return by_A, by_b, by_d
 
 
-def _component(A: Tensor, b: Tensor, d: Tensor, axis: int) -> Tensor:
+def pixel_component(A: Tensor, b: Tensor, d: Tensor, axis: int) -> Tensor:
     """One coordinate (B, h, w) of the points: along a row and along a column it is linear."""
     height, width = d.shape[-2:]
     u = torch.arange(width, dtype=d.dtype, device=d.device)
@@ -118,7 +127,7 @@ def _component(A: Tensor, b: Tensor, d: Tensor, axis: int) -> Tensor:
     return (along_u * u + (along_v * v + constant)).addcmul_(slope, d)
 
 
-def _moments(values: Tensor) -> Tensor:
+def moments(values: Tensor) -> Tensor:
     """Sums (B, 3) of values (B, h, w) times column, row, one."""
     of_columns, of_rows = values.sum(1), values.sum(2)
     u = torch.arange(of_columns.shape[1], dtype=values.dtype, device=values.device)
@@ -126,9 +135,8 @@ def _moments(values: Tensor) -> Tensor:
     return torch.stack([of_columns @ u, of_rows @ v, of_rows.sum(1)], dim=1)
 
 
-def _inside(pixels: Tensor, image: Tensor) -> Tensor:
-    """Whether coordinates (B, h, w, 2) lie within an image (B, C, H, W); (B, h, w) bool."""
+def inside(u: Tensor, v: Tensor, image: Tensor) -> Tensor:
+    """Whether columns and rows (B, h, w) lie within an image (B, C, H, W); (B, h, w) bool."""
     height, width = image.shape[-2:]
-    u, v = pixels.unbind(-1)
     inside_columns = (u > -BORDER_SLACK) & (u < width - 1 + BORDER_SLACK)
     return inside_columns & (v > -BORDER_SLACK) & (v < height - 1 + BORDER_SLACK)

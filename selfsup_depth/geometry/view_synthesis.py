@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from selfsup_depth.geometry.compiled_synthesis import look_up
 from selfsup_depth.geometry.precision import full_precision
 from selfsup_depth.geometry.projection import project_to_source
 from selfsup_depth.structures import PosedView, Synthesis, View
@@ -95,7 +96,11 @@ def sample_linearised(image: Tensor, pixels: Tensor) -> Tensor:
 
 
 def synthesize(
-    target: View, source: PosedView, inverse_depth: Tensor, gradient: Gradient = "bilinear"
+    target: View,
+    source: PosedView,
+    inverse_depth: Tensor,
+    gradient: Gradient = "bilinear",
+    compiled: bool = False,
 ) -> Synthesis:
     """Synthesize the target image from a source image and the target's inverse depth.
 
@@ -104,10 +109,14 @@ def synthesize(
         source: the view to take colours from, and its place.
         inverse_depth: (B, 1, H, W) of the target's pixels, 1/m.
         gradient: how the colours change with the place they are looked up at.
+        compiled: in compiled kernels, where there are some: not for "linearised", nor for sources
+            that learn.
 
     Returns:
         The synthesized image, where it can be trusted, and the source as it is.
     """
+    if compiled and gradient == "bilinear" and not source.view.image.requires_grad:
+        return Synthesis(*look_up(target.K, source, inverse_depth), source.view.image)
     projection = project_to_source(target.K, source, inverse_depth)
-    look_up = sample_linearised if gradient == "linearised" else sample
-    return Synthesis(look_up(source.view.image, projection.pixels), projection.valid, source.view.image)
+    colours_at = sample_linearised if gradient == "linearised" else sample
+    return Synthesis(colours_at(source.view.image, projection.pixels), projection.valid, source.view.image)

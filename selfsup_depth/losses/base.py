@@ -31,6 +31,8 @@ class LossTerm(nn.Module, abc.ABC):
         if not 0 <= weight < math.inf:
             raise ConfigError(f"weight of {weight}, in a loss term; give 0 (off) or more")
         self.weight = weight
+        # Whether what has compiled kernels is computed in them; the module that is trained says so.
+        self.compiled = False
         # Share of the pixels that taught something in the last pass, a scalar; None where a term leaves
         # none out. Whoever watches a run reads it.
         self.kept_share: Tensor | None = None

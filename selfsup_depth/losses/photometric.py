@@ -141,7 +141,7 @@ class Photometric(LossTerm):
 
     def _reference(self, batch: Batch, estimate: DepthEstimate) -> _Reference:
         size = estimate.syntheses[0].image.shape[-2:]
-        target = window_statistics(resize_by_area(batch.target.image, size), self.window)
+        target = window_statistics(resize_by_area(batch.target.image, size), self.window, self._in_kernels)
         if not self.auto_mask:
             return _Reference(target, None, [])
         with torch.no_grad():
@@ -170,8 +170,13 @@ class Photometric(LossTerm):
         not_learned = error.detach() if reference.unmoved is None else reference.unmoved
         return PerPixel(torch.where(kept, error, not_learned), kept)
 
+    @property
+    def _in_kernels(self) -> bool:
+        return self.compiled and self.ssim_weight > 0
+
     def _error(self, image: Tensor, target: WindowStatistics) -> Tensor:
-        error = photometric_error(image, target, self.ssim_weight, self.window, self.robust)
+        recipe = self.ssim_weight, self.window, self.robust
+        error = photometric_error(image, target, *recipe, self._in_kernels)
         return clipped(error, self.clip_percentile) if self.clip_percentile else error
 
     def _over_sources(

@@ -7,16 +7,20 @@ from torch import Tensor
 
 from selfsup_depth.geometry.precision import at_least_float32, full_precision
 from selfsup_depth.losses.photometric_gradient import PhotometricError, Recipe, centre, size_of
+from selfsup_depth.losses.photometric_kernels import CompiledPhotometricError, wide_statistics
 from selfsup_depth.losses.ssim import MID_GREY, WindowStatistics, about_mid_grey, statistics_of
 
 
-def window_statistics(image: Tensor, window: int = 3) -> WindowStatistics:
+def window_statistics(image: Tensor, window: int = 3, compiled: bool = False) -> WindowStatistics:
     """What is needed of an image that many are compared with.
 
     Args:
         image: (B, C, H, W) in [0, 1]; half precision is raised to float32.
         window: side of the window in pixels, odd, at least 3.
+        compiled: for the compiled error, which reads beyond the reflected border.
     """
+    if compiled:
+        return wide_statistics(image, window)
     return statistics_of(about_mid_grey(image, window), window)
 
 
@@ -26,6 +30,7 @@ def photometric_error(
     ssim_weight: float = 0.85,
     window: int = 3,
     robust: bool = False,
+    compiled: bool = False,
 ) -> Tensor:
     """Weighted mean of structural dissimilarity and absolute difference, per pixel.
 
@@ -35,6 +40,7 @@ def photometric_error(
         ssim_weight: share of structural dissimilarity, in [0, 1].
         window: side of the SSIM window in pixels, odd, at least 3.
         robust: sqrt(e^2 + 0.001^2) instead of |e|, smooth at zero (Charbonnier; FeatDepth).
+        compiled: in compiled kernels; statistics must be made for them.
 
     Returns:
         (B, 1, H, W), float32 under autocast; 0 where the images are equal (robust: 0.001 times its share).
@@ -43,14 +49,15 @@ def photometric_error(
         ValueError: the second image should learn.
     """
     with full_precision(x):
-        of_y = y if isinstance(y, WindowStatistics) else window_statistics(y, window)
+        of_y = y if isinstance(y, WindowStatistics) else window_statistics(y, window, compiled)
         if of_y.padded.requires_grad:
             raise ValueError("the error has no gradient for its second image; exchange the two")
         if ssim_weight == 0:
             difference = at_least_float32(x) - MID_GREY - centre(of_y.padded, window)
             return size_of(difference, robust).mean(1, keepdim=True)
         recipe = Recipe(ssim_weight, window, robust)
-        return PhotometricError.apply(at_least_float32(x), *of_y, recipe)  # type: ignore
+        way = CompiledPhotometricError if compiled else PhotometricError
+        return way.apply(at_least_float32(x), *of_y, recipe)  # type: ignore
 
 
 def clipped(error: Tensor, deviations: float) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import LightningModule
@@ -21,6 +21,8 @@ from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.networks.memory_layout import lay_out
 from selfsup_depth.structures import Batch, DepthEstimate, Measured, View
 
+Compile = Literal["none", "objective", "all"]
+
 
 class SelfSupervisedDepth(LightningModule, abc.ABC):
     """A depth network that learns by rebuilding its target view from source views.
@@ -29,19 +31,33 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         depth_net: predicts inverse depth from one image.
         losses: the terms of the objective by name; each logs `loss/NAME`.
         protocol: how validation compares with measured depth, by name.
+        compile: what is compiled for training: "none"; the "objective" in small kernels, where there
+            are some; or "all", the networks, too.
     """
 
     def __init__(
-        self, depth_net: DepthNetwork, losses: dict[str, LossTerm], protocol: str = "metric"
+        self,
+        depth_net: DepthNetwork,
+        losses: dict[str, LossTerm],
+        protocol: str = "metric",
+        compile: Compile = "none",
     ) -> None:
         super().__init__()
+        self.compilation = compile
         self.depth_net = depth_net
         self.losses = nn.ModuleDict(losses)
         self.validation_metrics = DepthMetrics(protocol_named(protocol))
         self.optimization = Optimization()
         self.order = lay_out(self)
+        self.compile_objective(compile != "none")
         # Of the last step, in this process alone; what is logged is their mean over all processes.
         self.own_values: dict[str, Tensor] = {}
+
+    def compile_objective(self, compiled: bool) -> None:
+        """Say whether the objective is computed in compiled kernels."""
+        self.objective_compiled = compiled
+        for term in self.terms.values():
+            term.compiled = compiled
 
     def arrange(self, batch: Batch) -> Batch:
         """The batch as this module trains on it; `estimate` and `objective` take what this returns."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from selfsup_depth.geometry.view_synthesis import synthesize
 from selfsup_depth.losses.base import LossTerm
-from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
+from selfsup_depth.modules.base import Compile, SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.left_right import other_way_round, with_target_on_the_left
 from selfsup_depth.networks.deep3d import Deep3DNet
 from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis, View
@@ -29,12 +29,21 @@ class Deep3D(SelfSupervisedDepth):
         depth_net: says probabilities for the right view from the left image.
         losses: the terms of the objective by name.
         protocol: how validation compares with measured depth, by name.
+        compile: "objective" computes photometric error and view synthesis in compiled kernels, "all"
+            compiles the networks, too; a minute or more at the start, then faster. Predicting and
+            exporting do not change.
     """
 
     depth_net: Deep3DNet
 
-    def __init__(self, depth_net: Deep3DNet, losses: dict[str, LossTerm], protocol: str = "metric") -> None:
-        super().__init__(depth_net, losses, protocol)
+    def __init__(
+        self,
+        depth_net: Deep3DNet,
+        losses: dict[str, LossTerm],
+        protocol: str = "metric",
+        compile: Compile = "none",
+    ) -> None:
+        super().__init__(depth_net, losses, protocol, compile)
 
     def arrange(self, batch: Batch) -> Batch:
         return other_way_round(with_target_on_the_left(batch))

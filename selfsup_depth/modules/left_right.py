@@ -14,10 +14,10 @@ from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.pose import inverse_pose
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
-from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
+from selfsup_depth.modules.base import Compile, SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.pyramid import Pyramid, synthesize_level
 from selfsup_depth.networks.base import DepthNetwork
-from selfsup_depth.structures import Batch, DepthEstimate, PosedView, View
+from selfsup_depth.structures import Batch, DepthEstimate, PosedView, Synthesis, View
 
 
 class LeftRight(SelfSupervisedDepth):
@@ -29,6 +29,9 @@ class LeftRight(SelfSupervisedDepth):
             the right view as the target.
         pyramid: "native" compares every level at its own size (Monodepth), "full" at the image's.
         protocol: how validation compares with measured depth, by name.
+        compile: "objective" computes photometric error and view synthesis in compiled kernels, "all"
+            compiles the networks, too; a minute or more at the start, then faster. Predicting and
+            exporting do not change.
 
     Raises:
         ConfigError: the depth network has not two outputs.
@@ -40,8 +43,9 @@ class LeftRight(SelfSupervisedDepth):
         losses: dict[str, LossTerm],
         pyramid: Pyramid = "native",
         protocol: str = "metric",
+        compile: Compile = "none",
     ) -> None:
-        super().__init__(depth_net, losses, protocol)
+        super().__init__(depth_net, losses, protocol, compile)
         if depth_net.num_outputs != 2:
             raise ConfigError("LeftRight needs two outputs, in model.depth_net; set num_outputs: 2")
         self.pyramid = pyramid
@@ -69,13 +73,18 @@ class LeftRight(SelfSupervisedDepth):
             DepthEstimate(
                 level,
                 rho[:, :1],
-                synthesize_level(batch.target, batch.stereo, rho[:, :1], self.pyramid),
+                self._synthesize(batch, rho[:, :1]),
                 batch.stereo,
                 [],
                 [rho[:, 1:]],
             )
             for level, rho in enumerate(predicted)
         ]
+
+    def _synthesize(self, batch: Batch, inverse_depth: Tensor) -> list[Synthesis]:
+        return synthesize_level(
+            batch.target, batch.stereo, inverse_depth, self.pyramid, compiled=self.objective_compiled
+        )
 
 
 def with_target_on_the_left(batch: Batch) -> Batch:

@@ -22,6 +22,7 @@ def synthesize_level(
     inverse_depth: Tensor,
     pyramid: Pyramid,
     gradient: Gradient = "bilinear",
+    compiled: bool = False,
 ) -> list[Synthesis]:
     """Rebuild the target with the inverse depth of one level.
 
@@ -32,6 +33,7 @@ def synthesize_level(
         pyramid: "full" brings the inverse depth up to the image's size (Monodepth2), "native"
             brings images and intrinsics down to the level's (Monodepth, SfM-Learner).
         gradient: how the colours change with the place they are looked up at.
+        compiled: in compiled kernels; see `synthesize`.
     """
     if pyramid == "full":
         size = target.image.shape[-2:]
@@ -42,7 +44,7 @@ def synthesize_level(
         level = (inverse_depth.shape[-2], inverse_depth.shape[-1])
         target = reduce_view(target, level)
         sources = [source._replace(view=reduce_view(source.view, level)) for source in sources]
-    return [synthesize(target, source, inverse_depth, gradient) for source in sources]
+    return [synthesize(target, source, inverse_depth, gradient, compiled) for source in sources]
 
 
 def counted_only(syntheses: list[Synthesis], counted: Sequence[Tensor]) -> list[Synthesis]:

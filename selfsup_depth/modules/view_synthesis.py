@@ -8,7 +8,7 @@ from torch import Tensor
 from selfsup_depth.geometry.view_synthesis import Gradient
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.needs import Need
-from selfsup_depth.modules.base import SelfSupervisedDepth, as_networks_see
+from selfsup_depth.modules.base import Compile, SelfSupervisedDepth, as_networks_see
 from selfsup_depth.modules.geometric_start import GeometricStart, geometric_motion, known_or
 from selfsup_depth.modules.motion import common_intrinsics, masks_at, predict_motions, with_intrinsics
 from selfsup_depth.modules.pyramid import Pyramid, counted_only, synthesize_level
@@ -35,6 +35,9 @@ class ViewSynthesis(SelfSupervisedDepth):
         protocol: how validation compares with measured depth, by name.
         gradient: "bilinear" learns from the difference of the two pixels that a colour lies between,
             "linearised" from central differences of the source (Garg et al. 2016).
+        compile: "objective" computes photometric error and view synthesis in compiled kernels, "all"
+            compiles the networks, too; a minute or more at the start, then faster. Predicting and
+            exporting do not change.
     """
 
     def __init__(
@@ -46,8 +49,9 @@ class ViewSynthesis(SelfSupervisedDepth):
         pyramid: Pyramid = "full",
         protocol: str = "metric",
         gradient: Gradient = "bilinear",
+        compile: Compile = "none",
     ) -> None:
-        super().__init__(depth_net, losses, protocol)
+        super().__init__(depth_net, losses, protocol, compile)
         self.gradient = gradient
         self.pose_net = pose_net
         if pose_net is not None:
@@ -88,7 +92,9 @@ class ViewSynthesis(SelfSupervisedDepth):
         return {need for need, there in provided.items() if there}
 
     def _synthesize(self, batch: Batch, sources: list[PosedView], inverse_depth: Tensor) -> list[Synthesis]:
-        made = synthesize_level(batch.target, sources, inverse_depth, self.pyramid, self.gradient)
+        made = synthesize_level(
+            batch.target, sources, inverse_depth, self.pyramid, self.gradient, self.objective_compiled
+        )
         return counted_only(made, batch.counted)
 
     def _source_inverse_depths(self, seen: Batch) -> list[list[Tensor]]:

@@ -1,10 +1,14 @@
-"""A network compiled for prediction, where a compiler works."""
+"""What is compiled, where a compiler works: a run's objective and networks, a network for prediction."""
 
 from __future__ import annotations
 
 import torch
 
 from selfsup_depth.errors import first_line
+from selfsup_depth.geometry.kernels import compiler_fault
+from selfsup_depth.modules.base import SelfSupervisedDepth
+from selfsup_depth.networks.base import DepthNetwork
+from selfsup_depth.networks.motion import PoseNetwork
 from selfsup_depth.training.network_to_ask import InverseDepthModel
 from selfsup_depth.training.prediction import Predictor
 
@@ -40,3 +44,26 @@ def compile_predictor(predictor: Predictor, batch_size: int) -> str:
         return first_line(error)[:120]
     predictor.module = compiled
     return ""
+
+
+def compile_for_training(module: SelfSupervisedDepth, device: torch.device) -> str:
+    """Prepare a run's module as its `compile` says, or, where there is no compiler, to do without.
+
+    Args:
+        module: compiled when it first sees a batch.
+        device: that it is trained on.
+
+    Returns:
+        One line that says what is compiled.
+    """
+    if module.compilation == "none":
+        return "objective and networks: not compiled (model.compile: none)"
+    if fault := compiler_fault(device):
+        module.compile_objective(False)
+        return f"note: nothing is compiled ({fault}); training all the same, more slowly"
+    if module.compilation == "objective":
+        return "objective: in compiled kernels, the first step waits for the compiler; networks: not compiled"
+    for network in module.children():
+        if isinstance(network, DepthNetwork | PoseNetwork):
+            network.compile(dynamic=False)
+    return "objective and networks: compiled, the first step waits for the compiler"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.bad_data import keep_left_out
 from selfsup_depth.training.checkpoint import refuse_misfit
 from selfsup_depth.training.checkpoint_io import size_of
+from selfsup_depth.training.compilation import compile_for_training
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import evaluate_and_report
 from selfsup_depth.training.preflight import check_fit
@@ -27,6 +29,7 @@ from selfsup_depth.training.run_directory import Resume, RunDirectory
 from selfsup_depth.training.sections import SECTIONS
 from selfsup_depth.training.trainer import make_trainer
 
+log = logging.getLogger(__name__)
 # Checkpoints for which there must be room at the start: last, best, and one being written.
 SPARE_CHECKPOINTS = 3
 # Where launchers number their processes, from 0; the last one is srun's.
@@ -116,6 +119,9 @@ def train(
     try:
         if trainer.is_global_zero:
             keep_left_out(directory.path, data.bad_data, data.still_frames, resumed=last is not None)
+        said = compile_for_training(module, trainer.strategy.root_device)
+        if trainer.is_global_zero:
+            log.info(said)
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         evaluate_and_report(trainer, module, data, directory)
     except (ConfigError, DataError):
