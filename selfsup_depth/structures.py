@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class View(NamedTuple):
     """A photograph and the camera that took it.
 
-    image: (B, 3, H, W) RGB in [0, 1].
+    image: (B, 3, H, W) RGB in [0, 1]; bytes on the way from a loader to the device.
     K: (B, 3, 3) intrinsics in pixels of *this* image, pixel centres at integers.
     """
 

@@ -23,6 +23,7 @@ from selfsup_depth.data.images import read_rgb
 from selfsup_depth.data.kitti_odometry import KittiOdometry
 from selfsup_depth.data.kitti_raw import KittiRaw
 from selfsup_depth.data.layout import Layout
+from selfsup_depth.data.loading import on_device
 from selfsup_depth.data.selection import hold_out
 from selfsup_depth.data.splits import read_split
 from selfsup_depth.data.stereo_pairs import StereoPairs
@@ -214,7 +215,7 @@ def test_a_batch_holds_the_views_with_time_and_distance(tmp_path):
     module = data(KittiRaw(), trees.kitti_raw(tmp_path), batch_size=2)
     batch = next(iter(module.train_dataloader()))
     assert batch.target.image.shape == (2, 3, 20, 30)
-    assert batch.target.image.dtype == batch.target.K.dtype == torch.float32
+    assert (batch.target.image.dtype, batch.target.K.dtype) == (torch.uint8, torch.float32)
     before, after = batch.video
     torch.testing.assert_close(before.seconds, torch.tensor([-0.1, -0.1]))
     torch.testing.assert_close(after.travelled, torch.tensor([1.0, 1.0]))
@@ -223,8 +224,8 @@ def test_a_batch_holds_the_views_with_time_and_distance(tmp_path):
     assert batch.jitter == []
     assert module.knows_travelled
     by_hand = training(module).examples[0].frame.image.read().resize((30, 20), Image.Resampling.BILINEAR)
-    expected = torch.from_numpy(np.array(by_hand)).permute(2, 0, 1) / 255
-    torch.testing.assert_close(training(module)[0, 0].target.image, expected)
+    expected = torch.from_numpy(np.array(by_hand)).permute(2, 0, 1)
+    torch.testing.assert_close(training(module)[0, 0].target.image, expected, rtol=0, atol=1)
 
 
 def test_neighbours_are_the_neighbours(tmp_path):
@@ -297,6 +298,35 @@ def test_two_view_motion_points_from_the_target_to_its_neighbour(tmp_path, monke
         assert after == pytest.approx([x, 0, -1])
         assert before == pytest.approx([-x, 0, 1])
     assert seen == {True, False}
+
+
+def test_images_travel_as_bytes_and_are_seen_as_colours(tmp_path):
+    root = trees.kitti_raw(tmp_path)
+    for precision, dtype in (("32-true", torch.float32), ("64-true", torch.float64)):
+        module = data(KittiRaw(), root, batch_size=2, stereo=True)
+        recorder, given = Recorder(), next(iter(module.train_dataloader()))
+        Trainer(
+            max_steps=1,
+            accelerator="cpu",
+            precision=precision,
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        ).fit(recorder, datamodule=data(KittiRaw(), root, batch_size=2, stereo=True))
+        (seen,) = recorder.seen
+        assert seen.dtype == dtype
+        torch.testing.assert_close(seen.float(), given.target.image / 255, rtol=0, atol=0)
+        moved = on_device(given, torch.device("cpu"))
+        sources = [source.view.image for source in (*moved.video, *moved.stereo)]
+        raw = [source.view.image for source in (*given.video, *given.stereo)]
+        assert len(sources) == 3
+        assert all(torch.equal(one, other / 255) for one, other in zip(sources, raw, strict=True))
+    measured = next(iter(module.val_dataloader()))
+    seen = on_device(measured, torch.device("cpu"))
+    assert torch.equal(seen.view.image, measured.view.image / 255)
+    assert torch.equal(seen.depth, measured.depth)
 
 
 # --- training goes on where it stopped

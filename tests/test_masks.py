@@ -60,8 +60,8 @@ def test_the_mask_is_cut_and_mirrored_with_the_image(tmp_path, flip):
     epoch = next(epoch for epoch, framing in draws if framing.flip == flip and framing.zoom > 1.2)
     batch = examples[epoch, 0]
     (counted,) = batch.counted
-    bright = batch.target.image.amin(dim=0) > 0.15
-    dark = batch.target.image.amax(dim=0) < 0.05
+    bright = batch.target.image.amin(dim=0) > 38
+    dark = batch.target.image.amax(dim=0) < 13
     assert not counted[0][dark].any()
     assert counted[0][bright].float().mean() > 0.97
     assert 0.1 < dark.float().mean() < 0.9

@@ -21,7 +21,7 @@ from selfsup_depth.data.kitti_raw import KittiRaw
 from selfsup_depth.data.recording import Camera, Matrix
 from selfsup_depth.data.selection import Example
 from selfsup_depth.data.stereo_pairs import StereoPairs
-from selfsup_depth.data.transforms import Framing
+from selfsup_depth.data.transforms import Framing, in_unit_range
 from selfsup_depth.geometry.view_synthesis import synthesize
 from selfsup_depth.structures import PosedView, View
 
@@ -32,11 +32,11 @@ FRAMING = Framing(SIZE)
 
 
 def batched(view: View) -> View:
-    return View(view.image[None], view.K[None])
+    return View(in_unit_range(view.image)[None], view.K[None])
 
 
 def view_of(camera: Camera, index: int) -> View:
-    return batched(FRAMING.view(camera.frames[index].image.read(), camera.K))
+    return batched(FRAMING.view(camera.frames[index].image.pixels(), camera.K))
 
 
 def grey_levels(target: View, source: View, T: Tensor, depth: np.ndarray) -> float:

@@ -60,8 +60,8 @@ def assert_equal(first: Batch, second: Batch) -> None:
 
 def count_reads(monkeypatch) -> list[Path]:
     """The files that are decoded from now on."""
-    read, paths = ImageFile.read, []
-    monkeypatch.setattr(ImageFile, "read", lambda image: (paths.append(image.path), read(image))[1])
+    pixels, paths = ImageFile.pixels, []
+    monkeypatch.setattr(ImageFile, "pixels", lambda image: (paths.append(image.path), pixels(image))[1])
     return paths
 
 

@@ -14,6 +14,7 @@ from scenes import photograph_wall
 from videos import write_video
 
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.loading import on_device
 from selfsup_depth.data.stereo_pairs import StereoPairs
 from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.geometry.view_synthesis import synthesize
@@ -79,7 +80,7 @@ def errors_by_depth(root: Path, layout: StereoPairs, flip: bool) -> dict[float, 
     examples = data.train_dataloader().dataset
     draws = ((epoch, examples.augmentation.draw(SIZE, 0, epoch, 0)[0]) for epoch in count())
     epoch = next(epoch for epoch, framing in draws if framing.flip == flip)
-    batch = examples[epoch, 0]
+    batch = on_device(examples[epoch, 0], torch.device("cpu"))
     target, source = (View(*(part[None] for part in view)) for view in (batch.target, batch.stereo[0].view))
     posed = PosedView(source, batch.stereo[0].T_target_to_source[None])
     errors = {}

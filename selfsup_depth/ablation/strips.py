@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from selfsup_depth.ablation.outcomes import Outcome, State
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.loading import on_device
 from selfsup_depth.errors import SelfsupDepthError
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.checkpoint import load_checkpoint
@@ -119,7 +120,7 @@ def examples_of(outcome: Outcome, module: SelfSupervisedDepth) -> Iterator[Examp
     data.prepare_data()
     data.setup("fit")
     if not data.has_measured:
-        batch = next(iter(data.train_dataloader()))
+        batch = on_device(next(iter(data.train_dataloader())), torch.device("cpu"))
         yield from (Example(image[None], []) for image in batch.target.image[:NUM_IMAGES])
         return
     loader = data.val_dataloader()
@@ -127,7 +128,7 @@ def examples_of(outcome: Outcome, module: SelfSupervisedDepth) -> Iterator[Examp
     number = len(loader.dataset)  # type: ignore[arg-type]
     chosen = sorted({(2 * i + 1) * number // (2 * NUM_IMAGES) for i in range(NUM_IMAGES)})
     for index in chosen:
-        measured = loader.dataset[index]
+        measured = on_device(loader.dataset[index], torch.device("cpu"))
         yield Example(measured.view.image[None], [measured.depth[None]])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
@@ -14,7 +15,7 @@ from selfsup_depth.data.augmentation import Augmentation
 from selfsup_depth.data.example_motions import find_motions
 from selfsup_depth.data.examples import MeasuredExamples, Motions, TrainingExamples
 from selfsup_depth.data.layout import Layout
-from selfsup_depth.data.loading import TrainingLoader, measured_loader, processes
+from selfsup_depth.data.loading import Given, TrainingLoader, measured_loader, on_device, processes
 from selfsup_depth.data.option_checks import check_fov, check_frames, check_packed, check_ranges
 from selfsup_depth.data.packing import pack
 from selfsup_depth.data.parts import Parts, data_root, read_parts
@@ -164,6 +165,15 @@ class DepthDataModule(LightningDataModule):
     def test_dataloader(self) -> DataLoader[Measured] | list[DataLoader[Measured]]:
         """The split's test frames with measured depth; without a split those of validation."""
         return measured_loader(self._measured["test"], self.num_workers, self.trainer)
+
+    def transfer_batch_to_device(self, batch: Given, device: torch.device, dataloader_idx: int) -> Given:
+        """The batch where it is trained on, images in [0, 1]; Lightning calls this."""
+        moved = on_device(batch, device)
+        if self.trainer is None:
+            return moved
+        # Lightning brings what has a fraction to the run's precision, but before images have one.
+        converted: Given = self.trainer.precision_plugin.convert_input(moved)
+        return converted
 
     @property
     def num_examples(self) -> tuple[int, int]:

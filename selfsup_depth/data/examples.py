@@ -144,6 +144,6 @@ def _counted(example: Example, framing: Framing) -> Tensor:
 
 def _view(camera: Camera, index: int, framing: Framing) -> View:
     image = camera.frames[index].image
-    picture = image.read()
-    check_size(picture, camera.size, image)
-    return framing.view(picture, camera.K)
+    pixels = image.pixels()
+    check_size(pixels.shape[:2], camera.size, image)
+    return framing.view(pixels, camera.K)

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from selfsup_depth.data.recording import Photograph, check_size
+from selfsup_depth.data.recording import Photograph, Pixels, check_size
 from selfsup_depth.errors import DataError, first_line
 
 # Pillow opens 40 formats, some of which start other programs; photographs need these.
@@ -102,6 +104,17 @@ class ImageFile(Photograph):
         """The image; refused if it is stored turned, see `read_rgb`."""
         return read_rgb(self.path, turn=False)
 
+    def pixels(self) -> Pixels:
+        """The image; JPEGs in colour by OpenCV, to the same values in three quarters of the time."""
+        with open_picture(self.path, PHOTOGRAPH_FORMATS) as picture:
+            _check_depth(picture, self.path)
+            _refuse_turned(picture, self.path)
+            if (picture.format, picture.mode) == ("JPEG", "RGB"):
+                decoded = _by_opencv(self.path)
+                if decoded is not None and decoded.shape[:2] == (picture.height, picture.width):
+                    return decoded
+            return np.array(picture.convert("RGB"))
+
     def check(self, size: tuple[int, int]) -> None:
         """Refuse what the header shows; nothing is decoded."""
         with open_picture(self.path, PHOTOGRAPH_FORMATS) as picture:
@@ -109,7 +122,16 @@ class ImageFile(Photograph):
             # Pillow decodes a whole PNG to find a note that may stand behind the pixels.
             if picture.format != "PNG" or "exif" in picture.info:
                 _refuse_turned(picture, self.path)
-            check_size(picture, size, self)
+            check_size((picture.height, picture.width), size, self)
+
+
+def _by_opencv(path: Path) -> Pixels | None:
+    """A file, decoded; none if OpenCV cannot, as when it is cut off: Pillow says why."""
+    try:
+        decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        return None
+    return None if decoded is None else decoded.astype(np.uint8, copy=False)
 
 
 def _refuse_turned(picture: Image.Image, path: Path) -> None:

@@ -102,7 +102,7 @@ def _write_images(lens: Lens, files: Iterable[Path], size: tuple[int, int], fold
     columns, rows = lens.maps(size)
     for file in tqdm(list(files), f"writing {folder.name}", unit="image", disable=None):
         picture = ImageFile(file).read()
-        check_size(picture, size, ImageFile(file))
+        check_size((picture.height, picture.width), size, ImageFile(file))
         corrected = cv2.remap(np.asarray(picture), columns, rows, cv2.INTER_CUBIC)
         Image.fromarray(corrected).save(folder / f"{file.stem}.png")
 

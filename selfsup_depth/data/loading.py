@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
+import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.trainer.states import TrainerStatus
+from pytorch_lightning.utilities import move_data_to_device
 from torch.utils.data import DataLoader
 
 from selfsup_depth.data.examples import MeasuredExamples, TrainingExamples
 from selfsup_depth.data.order import ShuffledOrder
 from selfsup_depth.data.readers import answered, reader_options
 from selfsup_depth.data.recording import Photograph
-from selfsup_depth.structures import Batch, Measured
+from selfsup_depth.data.transforms import in_unit_range
+from selfsup_depth.structures import Batch, Measured, View
+
+Given = TypeVar("Given", Batch, Measured)
+
+
+def on_device(given: Given, device: torch.device) -> Given:
+    """What a loader gave, on the device, its images in [0, 1].
+
+    Images come from the loaders as bytes: a quarter to be passed on by the processes that read, and
+    to be copied. Here alone they become numbers, all of a batch at once and where it is trained.
+    """
+    moved: Given = move_data_to_device(given, device)
+    if isinstance(moved, Measured):
+        return moved._replace(view=_seen(moved.view))
+    video = [source._replace(view=_seen(source.view)) for source in moved.video]
+    stereo = [source._replace(view=_seen(source.view)) for source in moved.stereo]
+    return moved._replace(target=_seen(moved.target), video=video, stereo=stereo)
+
+
+def _seen(view: View) -> View:
+    return view._replace(image=in_unit_range(view.image))
 
 
 class TrainingLoader(DataLoader[Batch]):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from selfsup_depth.data.grey_images import Bar, in_parallel
 from selfsup_depth.data.recording import Camera, Frame, Recording, check_size
@@ -30,7 +31,6 @@ from selfsup_depth.structures import View
 _VERSION = 1
 _FRAMES_PER_SHARD = 128
 
-Pixels = NDArray[np.uint8]
 # Recording, side and frame index.
 Place = tuple[str, str, int]
 
@@ -51,8 +51,7 @@ class PackedFrames:
     def view(self, place: Place, camera: Camera, framing: Framing) -> View:
         """As `framing` makes it of the photograph itself, to the last bit."""
         shard, row = self._rows[place]
-        pixels = torch.from_numpy(np.array(_opened(shard)[row]))
-        return framing.framed_view(pixels, camera.K, camera.size)
+        return framing.framed_view(_opened(shard)[row], camera.K, camera.size)
 
 
 class _Shard(NamedTuple):
@@ -114,16 +113,16 @@ def _hash(*parts: str) -> str:
 def _write(shard: _Shard, needed: set[Place], size: tuple[int, int], bar: Bar) -> None:
     """Resize the frames of a shard; of a former state of theirs nothing stays."""
 
-    def resized(item: tuple[Place, Frame]) -> Pixels:
+    def resized(item: tuple[Place, Frame]) -> NDArray[np.uint8]:
         place, frame = item
         try:
-            picture = frame.image.read()
-            check_size(picture, shard.camera.size, frame.image)
+            pixels = frame.image.pixels()
+            check_size(pixels.shape[:2], shard.camera.size, frame.image)
         except DataError:
             if place in needed:
                 raise
             return np.zeros((3, *size), np.uint8)
-        return np.asarray(Framing(size).pixels(picture))
+        return np.asarray(Framing(size).pixels(pixels))
 
     part = shard.file.with_name(f".{shard.file.name}.{os.getpid()}")
     try:
@@ -145,7 +144,6 @@ def _write(shard: _Shard, needed: set[Place], size: tuple[int, int], bar: Bar) -
 
 
 @lru_cache(maxsize=256)
-def _opened(shard: Path) -> Pixels:
-    """A shard's frames (N, 3, H, W), read when they are touched."""
-    pixels: Pixels = np.load(shard, mmap_mode="r", allow_pickle=False)
-    return pixels
+def _opened(shard: Path) -> Tensor:
+    """A shard's frames, bytes (N, 3, H, W), read when they are touched; what is written stays in memory."""
+    return torch.from_numpy(np.load(shard, mmap_mode="c", allow_pickle=False))

@@ -138,7 +138,11 @@ def _files(example: Example, needs: Needs) -> Iterator[_File]:
 
 def _photograph(camera: Camera, index: int) -> _File:
     image, size = camera.frames[index].image, camera.size
-    return _File(image, image.path, lambda: image.check(size), lambda: check_size(image.read(), size, image))
+
+    def read() -> None:
+        check_size(image.pixels().shape[:2], size, image)
+
+    return _File(image, image.path, lambda: image.check(size), read)
 
 
 def _measured(source: DepthSource) -> _File:

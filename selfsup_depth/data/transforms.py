@@ -6,6 +6,7 @@ does so through it, so that no image can be mirrored while its camera is not.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,23 +16,27 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from selfsup_depth.data.recording import Matrix
+from selfsup_depth.data.recording import Matrix, Pixels
 from selfsup_depth.geometry.camera import crop_intrinsics, flip_intrinsics, resize_intrinsics
 from selfsup_depth.geometry.pose import flip_pose
 from selfsup_depth.structures import View
 
 
-def resized(picture: Image.Image, size: tuple[int, int]) -> Tensor:
-    """An RGB photograph as bytes (3, H, W), resized by a triangle that grows with the reduction.
+def resized(pixels: Pixels, size: tuple[int, int]) -> Tensor:
+    """A photograph as bytes (3, H, W), resized by a triangle that grows with the reduction.
 
     So nothing finer than a pixel is aliased. On bytes this takes a quarter of Pillow's time, which
-    would be most of a loader's.
+    would be most of a loader's; said to be channels last, as they are, they need not be rearranged.
     """
-    # A copy: Pillow's memory may not be written to.
-    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-    if pixels.shape[1:] == size:
-        return pixels
-    return F.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0]
+    image = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+    if image.shape[2:] != size:
+        image = F.interpolate(image, size, mode="bilinear", antialias=True)
+    return image[0].contiguous()
+
+
+def in_unit_range(image: Tensor) -> Tensor:
+    """Bytes as colours in [0, 1]; colours as they are."""
+    return image if image.is_floating_point() else image.float().div_(255)
 
 
 class Window(NamedTuple):
@@ -66,24 +71,22 @@ class Framing(NamedTuple):
         top, left = round(self.down * (size[0] - height)), round(self.right * (size[1] - width))
         return Window(top, left, height, width)
 
-    def view(self, picture: Image.Image, K: Matrix) -> View:
+    def view(self, pixels: Pixels, K: Matrix) -> View:
         """A photograph and its camera, framed.
 
         Args:
-            picture: RGB.
-            K: (3, 3) in pixels of the picture.
+            pixels: the photograph.
+            K: (3, 3) in its pixels.
 
         Returns:
-            image (3, H, W) in [0, 1] and K (3, 3), float32.
+            image (3, H, W), bytes, and K (3, 3), float32.
         """
-        return self.framed_view(self.pixels(picture), K, (picture.height, picture.width))
+        return self.framed_view(self.pixels(pixels), K, (pixels.shape[0], pixels.shape[1]))
 
-    def pixels(self, picture: Image.Image) -> Tensor:
+    def pixels(self, pixels: Pixels) -> Tensor:
         """A photograph, cut and resized but not mirrored, bytes (3, H, W)."""
-        window = self.window((picture.height, picture.width))
-        box = (window.left, window.top, window.left + window.width, window.top + window.height)
-        whole = box == (0, 0, picture.width, picture.height)
-        return resized(picture if whole else picture.crop(box), self.size)
+        top, left, height, width = self.window((pixels.shape[0], pixels.shape[1]))
+        return resized(np.ascontiguousarray(pixels[top : top + height, left : left + width]), self.size)
 
     def framed_view(self, pixels: Tensor, K: Matrix, size: tuple[int, int]) -> View:
         """What was cut and resized, with its camera; mirrored if that is to be.
@@ -93,13 +96,8 @@ class Framing(NamedTuple):
             K: (3, 3) in pixels of the photograph.
             size: height and width of the photograph.
         """
-        image = pixels.float().div_(255)
-        return View(image.flip(-1) if self.flip else image, self._intrinsics(K, self.window(size)))
-
-    def _intrinsics(self, K: Matrix, window: Window) -> Tensor:
-        cut = crop_intrinsics(torch.from_numpy(K), window.top, window.left)
-        resized = resize_intrinsics(cut, (window.height, window.width), self.size)
-        return (flip_intrinsics(resized, self.size[1]) if self.flip else resized).float()
+        framed = _framed_intrinsics(K.tobytes(), self.window(size), self.size, self.flip)
+        return View(pixels.flip(-1) if self.flip else pixels, framed.clone())
 
     def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """A measured depth map, framed.
@@ -144,3 +142,19 @@ class Framing(NamedTuple):
         """A motion between two views that are framed alike, (4, 4) float32."""
         motion = torch.from_numpy(T)
         return (flip_pose(motion) if self.flip else motion).float()
+
+
+@lru_cache(maxsize=256)
+def _framed_intrinsics(K: bytes, window: Window, size: tuple[int, int], flip: bool) -> Tensor:
+    """Intrinsics of what was cut, resized and mirrored, (3, 3) float32; a camera's are asked for again.
+
+    Args:
+        K: (3, 3) float64 in pixels of the photograph.
+        window: what is cut.
+        size: height and width that it is resized to.
+        flip: whether it is mirrored then.
+    """
+    whole = torch.frombuffer(bytearray(K), dtype=torch.float64).view(3, 3)
+    cut = crop_intrinsics(whole, window.top, window.left)
+    resized = resize_intrinsics(cut, (window.height, window.width), size)
+    return (flip_intrinsics(resized, size[1]) if flip else resized).float()

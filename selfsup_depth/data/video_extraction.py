@@ -68,7 +68,7 @@ def _write_frames(folder: Path, frames: list[Frame], size: tuple[int, int] | Non
     for number, frame in enumerate(tqdm(frames, "writing frames", unit="frame", disable=None)):
         picture = frame.image.read()
         if size is not None:
-            picture = Image.fromarray(resized(picture, size).permute(1, 2, 0).contiguous().numpy())
+            picture = Image.fromarray(resized(np.array(picture), size).permute(1, 2, 0).contiguous().numpy())
         picture.save(folder / f"{number:06d}.png")
     times = "".join(f"{frame.seconds!r}\n" for frame in frames)
     (folder / "timestamps.txt").write_text(times, encoding="utf-8")

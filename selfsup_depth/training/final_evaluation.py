@@ -10,6 +10,7 @@ from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.loading import on_device
 from selfsup_depth.errors import DataError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.modules.base import SelfSupervisedDepth
@@ -62,5 +63,6 @@ def evaluate(module: SelfSupervisedDepth, data: DepthDataModule) -> DepthEvaluat
     loader = data.val_dataloader()
     assert isinstance(loader, DataLoader)
     for batch in loader:
-        evaluation.update(module.predict_inverse_depth(batch.view.image.to(module.device)), batch.depth)
+        seen = on_device(batch, module.device)
+        evaluation.update(module.predict_inverse_depth(seen.view.image), batch.depth)
     return evaluation

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.utilities import move_data_to_device
 from torch import Tensor
 from torch.utils.data import default_collate
 
 from selfsup_depth.data.augmentation import Augmentation
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.examples import TrainingExamples
+from selfsup_depth.data.loading import on_device
 from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.modules.motion import common_intrinsics, predict_motions
@@ -73,7 +73,7 @@ def learned_camera(module: SelfSupervisedDepth, data: DepthDataModule) -> Learne
         examples.examples, examples.needs, examples.size, Augmentation(), examples.seed, {}
     )
     batch = default_collate([plain[0, index] for index in chosen.tolist()])
-    batch = move_data_to_device(batch, module.device)
+    batch = on_device(batch, module.device)
     pose_net = module.pose_net
     assert isinstance(pose_net, PoseNetwork)
     training = module.training

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selfsup_depth.data.camera_files import StatedCamera
-from selfsup_depth.data.transforms import Framing
+from selfsup_depth.data.transforms import Framing, in_unit_range
 from selfsup_depth.evaluation.flip import predict_with_flip
 from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.networks.motion import PoseNetwork
@@ -136,7 +136,8 @@ class Predictor:
     def seen(self, pictures: Sequence[Image.Image]) -> Tensor:
         """Pictures as the networks see them: (N, 3, h, w) in [0, 1] at the training size."""
         framing = Framing(self.size)
-        return torch.stack([framing.view(picture, np.eye(3)).image for picture in pictures]).to(self.device)
+        images = torch.stack([framing.pixels(np.array(picture)) for picture in pictures])
+        return in_unit_range(images.to(self.device))
 
     @torch.inference_mode()
     def inverse_depths(self, pictures: Sequence[Image.Image]) -> list[Tensor]:

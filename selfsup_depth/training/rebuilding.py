@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import islice
 
 import torch
-from pytorch_lightning.utilities import move_data_to_device
 from torch import Tensor
 
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.loading import on_device
 from selfsup_depth.losses.photometric_error import photometric_error
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.structures import Synthesis
@@ -29,7 +29,7 @@ def rebuilding_errors(module: SelfSupervisedDepth, data: DepthDataModule) -> dic
     module.eval()
     sums = torch.zeros(3, dtype=torch.float64)
     for batch in islice(iter(data.train_dataloader()), NUM_BATCHES):
-        batch = module.arrange(move_data_to_device(batch, module.device))
+        batch = module.arrange(on_device(batch, module.device))
         syntheses = module.estimate(batch)[0].syntheses
         sums += torch.stack(_sums(syntheses, batch.target.image)).double().cpu()
     return {"synthesized": float(sums[0] / sums[2]), "unmoved": float(sums[1] / sums[2])}

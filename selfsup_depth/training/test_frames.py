@@ -13,6 +13,7 @@ from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.depth_files import DepthPng, DisparityPng
 from selfsup_depth.data.examples import MeasuredExamples
 from selfsup_depth.data.kitti_raw import KittiRaw
+from selfsup_depth.data.loading import on_device
 from selfsup_depth.data.parts import data_root
 from selfsup_depth.data.readers import killed_readers_named
 from selfsup_depth.data.recording import DepthSource
@@ -134,7 +135,8 @@ def evaluate_on_data(
     sources: Counter[str] = Counter()
     with killed_readers_named():
         for batch, example in tqdm(frames, total=len(loader), desc="evaluating", unit="image"):
-            evaluate_frame(evaluation, module, batch, example, neighbours)
+            seen = on_device(batch, torch.device("cpu"))  # where depth is compared
+            evaluate_frame(evaluation, module, seen, example, neighbours)
             sources[name_of(example.frame.measured)] += 1
     return evaluation, dict(sources)
 

@@ -30,7 +30,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         try:
             image.check(size)
             if image in decoded:
-                check_size(image.read(), size, image)
+                check_size(image.pixels().shape[:2], size, image)
         except DataError as error:
             return error
         return None

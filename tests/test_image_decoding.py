@@ -1,0 +1,105 @@
+"""Photographs are the same bytes by whichever decoder, and refused alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from selfsup_depth.data import images
+from selfsup_depth.data.images import ImageFile
+from selfsup_depth.errors import DataError
+
+# Odd in both directions: the last blocks are cut.
+SIZE = (61, 83)
+
+
+def photograph(mode: str = "RGB") -> Image.Image:
+    """Soft and fine structure in every channel."""
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    channels = [127 + 60 * np.sin(rows / (3 + k)) + 60 * np.cos(columns * (0.2 + 0.9 * k)) for k in range(3)]
+    return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8)).convert(mode)
+
+
+@pytest.fixture
+def by_opencv(monkeypatch) -> list[bool]:
+    """Whether OpenCV gave an image, for each time that it was asked."""
+    decode, asked = images._by_opencv, []
+
+    def recording(path: Path) -> images.Pixels | None:
+        decoded = decode(path)
+        asked.append(decoded is not None)
+        return decoded
+
+    monkeypatch.setattr(images, "_by_opencv", recording)
+    return asked
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"subsampling": "4:4:4"},
+        {"subsampling": "4:2:2"},
+        {"subsampling": "4:2:0", "quality": 30},
+        {"progressive": True},
+        {"restart_marker_blocks": 3},
+        {"icc_profile": b"none that is known", "comment": b"\xff\xd9"},
+    ],
+    ids=str,
+)
+def test_a_jpeg_is_the_same_by_either_decoder(tmp_path, options, by_opencv):
+    photograph().save(tmp_path / "a.jpg", **options)
+    image = ImageFile(tmp_path / "a.jpg")
+    pixels = image.pixels()
+    assert by_opencv == [True]
+    assert np.array_equal(pixels, np.asarray(image.read()))
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.writeable
+
+
+@pytest.mark.parametrize("name", ["L.jpg", "CMYK.jpg", "RGB.png", "P.png", "RGBA.png", "L.png", "RGB.bmp"])
+def test_other_photographs_are_pillows(tmp_path, name, by_opencv):
+    photograph(name.partition(".")[0]).save(tmp_path / name)
+    image = ImageFile(tmp_path / name)
+    assert np.array_equal(image.pixels(), np.asarray(image.read()))
+    assert by_opencv == []
+
+
+def refusal_of(image: ImageFile) -> str:
+    with pytest.raises(DataError) as by_pillow:
+        image.read()
+    with pytest.raises(DataError) as caught:
+        image.pixels()
+    assert str(caught.value) == str(by_pillow.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9, 0.999])
+def test_a_jpeg_that_is_cut_off_is_refused(tmp_path, share):
+    photograph().save(tmp_path / "a.jpg")
+    whole = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(whole[: int(share * len(whole))])
+    assert "a.jpg" in refusal_of(ImageFile(tmp_path / "a.jpg"))
+
+
+def test_what_the_header_shows_is_refused(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph().save(tmp_path / "turned.jpg", exif=exif)
+    assert "turned" in refusal_of(ImageFile(tmp_path / "turned.jpg"))
+    assert "missing" in refusal_of(ImageFile(tmp_path / "none.jpg"))
+    photograph().save(tmp_path / "other.gif")
+    (tmp_path / "other.gif").rename(tmp_path / "other.jpg")
+    assert "not a" in refusal_of(ImageFile(tmp_path / "other.jpg"))
+
+
+def test_damaged_blocks_are_the_same_by_either_decoder(tmp_path):
+    photograph().save(tmp_path / "a.jpg", quality=95)
+    whole = bytearray((tmp_path / "a.jpg").read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 40] = bytes(40)
+    (tmp_path / "a.jpg").write_bytes(whole)
+    image = ImageFile(tmp_path / "a.jpg")
+    assert np.array_equal(image.pixels(), np.asarray(image.read()))
