@@ -1,17 +1,20 @@
 """What a worker of the loader does for one example of three frames: ours against the field's.
 
-JPEG of 1242x375 to 640x192. Ours decodes, reduces once, and hands over images and intrinsics; the
-colours are changed on the whole batch, where the network is, and that is measured beside it.
+JPEG of 1242x375 to 640x192, from the file to what a worker gives away: collated, as every loader's
+is. Ours decodes, reduces once, and gives bytes and intrinsics; on the device bytes become numbers
+and colours are changed, of the whole batch at once. "packed" takes the frames of `data pack`.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from torch.utils.data import default_collate
 
 from benchmarks import published_loader
 from benchmarks.race import Contender
@@ -42,19 +45,31 @@ def contenders(root: Path) -> dict[str, Contender]:
     """An example of three frames by either loader, going through the drive."""
     paths = write_drive(root)
     draw = random.Random(0)
+    middles = itertools.cycle(range(1, NUM_FRAMES - 1))
+
+    def published() -> object:
+        middle = next(middles)
+        maps = published_loader.example(paths[middle - 1 : middle + 2], (HEIGHT, WIDTH), draw)
+        return default_collate([maps])
+
+    return {"published": published, "ours": worker(root, packed=False), "packed": worker(root, packed=True)}
+
+
+def worker(root: Path, packed: bool) -> Contender:
+    """Our loader's worker, an example at a time."""
     module = DepthDataModule(
-        FrameFolder(), root, height=HEIGHT, width=WIDTH, batch_size=1, num_workers=0, stereo=False, fov=80.0
+        FrameFolder(10),
+        root,
+        HEIGHT,
+        WIDTH,
+        batch_size=1,
+        num_workers=0,
+        stereo=False,
+        fov=80.0,
+        packed=packed,
+        packed_folder=root / ".packed",
     )
     module.setup("fit")
     examples = module.train_dataloader().dataset
-    positions = {"published": 0, "ours": 0}
-
-    def published() -> object:
-        positions["published"] = middle = positions["published"] % (NUM_FRAMES - 2) + 1
-        return published_loader.example(paths[middle - 1 : middle + 2], (HEIGHT, WIDTH), draw)
-
-    def ours() -> object:
-        positions["ours"] = (positions["ours"] + 1) % len(examples)
-        return examples[(0, positions["ours"])]
-
-    return {"published": published, "ours": ours}
+    keys = itertools.cycle((0, index) for index in range(len(examples)))
+    return lambda: default_collate([examples[next(keys)]])

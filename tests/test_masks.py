@@ -16,6 +16,7 @@ from videos import moving_pattern, write_video
 from selfsup_depth.cli import main
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.frame_folder import FrameFolder
+from selfsup_depth.data.loading import on_device
 from selfsup_depth.data.video_file import VideoFile
 from selfsup_depth.errors import DataError
 from selfsup_depth.losses.photometric import Photometric
@@ -88,7 +89,7 @@ def test_nothing_is_learned_where_no_pixel_counts(tmp_path, pyramid):
     mask = bonnet()
     Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(root / "mask.png")
     examples = examples_of(root, flip=False, colour_jitter=0)
-    batch = default_collate([examples[0, 0], examples[0, 1]])
+    batch = on_device(default_collate([examples[0, 0], examples[0, 1]]), torch.device("cpu"))
     narrow = {"width": 0.125, "norm": "group"}
     module = ViewSynthesis(DepthNet(**narrow), {}, PoseNet(**narrow), pyramid=pyramid)
 

@@ -64,8 +64,9 @@ class DepthDataModule(LightningDataModule):
         seed: of order and augmentation.
         min_parallax: leave out targets whose neighbours in time show less, in pixels of the training
             images: the median way of corners that no rotation explains. Listed in still_frames.txt.
-        packed: resize every frame once and keep it so in the user's cache folder, or take what is kept
-            there; no epoch decodes it again. Not with zoom.
+        packed: resize every frame once and keep it so, or take what is kept; no epoch decodes it
+            again. Not with zoom.
+        packed_folder: folder that keeps these frames; not given, one in the user's cache folder.
         sparse_depth: give terms that learn from it (SparseDepth) the targets' measured depth, where any is.
     """
 
@@ -95,6 +96,7 @@ class DepthDataModule(LightningDataModule):
         sparse_depth: bool = False,
         min_parallax: float = 0.0,
         packed: bool = False,
+        packed_folder: Path | None = None,
     ) -> None:
         super().__init__()
         self.layout = layout
@@ -119,6 +121,7 @@ class DepthDataModule(LightningDataModule):
         self.sparse_depth = sparse_depth
         self.min_parallax = min_parallax
         self.packed = packed
+        self.packed_folder = packed_folder
         counts = {"height": height, "width": width, "batch_size": batch_size, "num_workers": num_workers}
         check_ranges(self.augmentation, hold_out=hold_out, **counts)
         check_fov(fov)
@@ -235,7 +238,8 @@ class DepthDataModule(LightningDataModule):
 
     def pack_folder(self, root: Path) -> Path:
         """Where frames of this size are kept."""
-        return user_cache(f"packed_{self.width}x{self.height}", root).with_suffix("")
+        folder = user_cache(f"packed_{self.width}x{self.height}", root).with_suffix("")
+        return self.packed_folder / folder.name if self.packed_folder else folder
 
     def _measured_examples(self, parts: Parts, part: Part) -> MeasuredExamples:
         selection = parts.measured(part)
