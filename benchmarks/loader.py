@@ -1,4 +1,4 @@
-"""What a worker of the loader does for one example of three frames: ours against the field's.
+"""What a worker of the loader does for a batch of examples of three frames: ours against the field's.
 
 JPEG of 1242x375 to 640x192, from the file to what a worker gives away: collated, as every loader's
 is. Ours decodes, reduces once, and gives bytes and intrinsics; on the device bytes become numbers
@@ -21,7 +21,7 @@ from benchmarks.race import Contender
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.frame_folder import FrameFolder
 
-HEIGHT, WIDTH, NUM_FRAMES = 192, 640, 24
+HEIGHT, WIDTH, NUM_FRAMES, BATCH = 192, 640, 24, 4
 
 
 def write_drive(root: Path) -> list[Path]:
@@ -42,27 +42,30 @@ def write_drive(root: Path) -> list[Path]:
 
 
 def contenders(root: Path) -> dict[str, Contender]:
-    """An example of three frames by either loader, going through the drive."""
+    """A batch by either loader, going through the drive; the published one jitters every other example."""
     paths = write_drive(root)
     draw = random.Random(0)
     middles = itertools.cycle(range(1, NUM_FRAMES - 1))
 
     def published() -> object:
-        middle = next(middles)
-        maps = published_loader.example(paths[middle - 1 : middle + 2], (HEIGHT, WIDTH), draw)
-        return default_collate([maps])
+        return default_collate(
+            [
+                published_loader.example(paths[middle - 1 : middle + 2], (HEIGHT, WIDTH), draw, jitter)
+                for middle, jitter in zip(itertools.islice(middles, BATCH), itertools.cycle((True, False)))
+            ]
+        )
 
     return {"published": published, "ours": worker(root, packed=False), "packed": worker(root, packed=True)}
 
 
 def worker(root: Path, packed: bool) -> Contender:
-    """Our loader's worker, an example at a time."""
+    """Our loader's worker, a batch at a time."""
     module = DepthDataModule(
         FrameFolder(10),
         root,
         HEIGHT,
         WIDTH,
-        batch_size=1,
+        batch_size=BATCH,
         num_workers=0,
         stereo=False,
         fov=80.0,
@@ -72,4 +75,4 @@ def worker(root: Path, packed: bool) -> Contender:
     module.setup("fit")
     examples = module.train_dataloader().dataset
     keys = itertools.cycle((0, index) for index in range(len(examples)))
-    return lambda: default_collate([examples[next(keys)]])
+    return lambda: default_collate([examples[key] for key in itertools.islice(keys, BATCH)])

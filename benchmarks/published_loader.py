@@ -19,9 +19,9 @@ from torch import Tensor
 LEVELS = 4
 
 
-def example(paths: list[Path], size: tuple[int, int], draw: random.Random) -> list[Tensor]:
+def example(paths: list[Path], size: tuple[int, int], draw: random.Random, jitter: bool) -> list[Tensor]:
     """All maps of an example, (3, h, w) in [0, 1]."""
-    flip, jitter = draw.random() < 0.5, draw.random() < 0.5
+    flip = draw.random() < 0.5
     change = colour_change(draw) if jitter else None
     maps = []
     for path in paths:
