@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import mock
 
 import torch
 
-from benchmarks import inference, loader, metrics, objective, packing, peer, training_step
+from benchmarks import inference, loader, metrics, objective, peer, training_step
 from benchmarks.race import Contender
 
 # Work so small that everything is tried within a minute; its numbers say nothing.
@@ -70,15 +68,9 @@ def steps(how: How) -> Iterator[dict[str, Contender]]:
 
 @contextmanager
 def loaders(how: How) -> Iterator[dict[str, Contender]]:
-    """One example of three frames, from photographs and from packed frames."""
-    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ):
-        os.environ["XDG_CACHE_HOME"] = f"{folder}/cache"
-        drive = Path(folder) / "drive"
-        drive.mkdir()
-        contenders = loader.contenders(drive)
-        packed = packing.examples(drive, packed=True)
-        position = iter(range(10**9))
-        yield contenders | {"packed": lambda: packed[0, next(position) % len(packed)]}
+    """A batch of examples of three frames, from photographs and from packed frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield loader.contenders(Path(folder))
 
 
 @contextmanager
@@ -99,7 +91,7 @@ def networks(how: How) -> Iterator[dict[str, Contender]]:
 PARTS = {
     "objective": Part(objectives, in_torch=True),
     "step": Part(steps, in_torch=True),
-    "loader": Part(loaders, in_torch=False, repeat=22),
+    "loader": Part(loaders, in_torch=False, repeat=5),
     "metrics": Part(errors, in_torch=False),
     "inference": Part(networks, in_torch=True),
 }
