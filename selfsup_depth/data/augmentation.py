@@ -54,5 +54,6 @@ class Augmentation:
 
     def _colours(self, changed: bool, uniform: list[float]) -> list[ColourJitter]:
         strength = self.colour_jitter if changed else 0.0
-        brightness, contrast, saturation, hue = (torch.tensor(strength * (2 * u - 1)) for u in uniform)
-        return [ColourJitter(1 + brightness, 1 + contrast, 1 + saturation, hue / 2)]
+        *shares, turns = torch.tensor([strength * (2 * u - 1) for u in uniform]).unbind()
+        brightness, contrast, saturation = (1 + share for share in shares)
+        return [ColourJitter(brightness, contrast, saturation, turns / 2)]
