@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 from pathlib import Path
 
 import data_trees as trees
@@ -12,7 +14,7 @@ from torch.utils.data import DataLoader
 from videos import moving_pattern, write_video
 
 from selfsup_depth.cli import main
-from selfsup_depth.data import packing
+from selfsup_depth.data import packed_shards, packing
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.frame_folder import FrameFolder
 from selfsup_depth.data.images import ImageFile
@@ -114,7 +116,7 @@ def test_a_frame_that_has_changed_is_packed_anew(folder, cache):
 
 
 def test_what_was_interrupted_goes_on(folder, cache, monkeypatch):
-    monkeypatch.setattr(packing, "_FRAMES_PER_SHARD", 2)
+    monkeypatch.setattr(packed_shards, "_FRAMES_PER_SHARD", 2)
     good = (folder / "4.png").read_bytes()
     (folder / "4.png").write_bytes(good[: len(good) // 2])
     with pytest.raises(DataError, match=r"4\.png"):
@@ -127,9 +129,101 @@ def test_what_was_interrupted_goes_on(folder, cache, monkeypatch):
     assert sorted(path.name for path in paths) == ["4.png", "5.png"]
 
 
+def test_a_frame_that_was_not_needed_is_read_when_it_is(folder):
+    """What could not be read and nobody wanted must not be trained on as black."""
+    good = (folder / "5.png").read_bytes()
+    (folder / "5.png").write_bytes(good[: len(good) // 2])
+    told = {"stereo": False, "fov": 60, "packed": True}
+    first_four = examples_of(FrameFolder(10), folder, video=[-1], hold_out=0.3, **told)
+    assert [example.frame_index for example in first_four.examples] == [1, 2, 3]
+    with pytest.raises(DataError, match=r"5\.png"):
+        examples_of(FrameFolder(10), folder, video=[-1], **told)
+    (folder / "5.png").write_bytes(good)
+    assert examples_of(FrameFolder(10), folder, video=[-1], **told)[0, 4].target.image.any()
+
+
+@pytest.mark.parametrize("cut", [0, 1000, -1])
+def test_a_shard_that_is_not_whole_is_made_anew(folder, cache, cut):
+    whole = frames_of(folder)[0, 1].target.image.clone()
+    (file,) = cache.rglob("*.npy")
+    file.write_bytes(file.read_bytes()[:cut])
+    packed_shards.opened.cache_clear()
+    assert torch.equal(whole, frames_of(folder)[0, 1].target.image)
+
+
+def test_what_a_killed_process_left_is_removed(folder, cache):
+    frames_of(folder)
+    (file,) = cache.rglob("*.npy")
+    old, new = (file.with_name(f".{file.name}.{number}") for number in (1, 2))
+    for part in (old, new):
+        part.touch()
+    os.utime(old, (0, 0))
+    trees.save(trees.picture(99), folder / "2.png")
+    frames_of(folder)
+    assert [part.name for part in file.parent.glob(".*")] == [new.name]
+
+
+def test_a_shard_that_goes_while_it_is_used_is_said(folder, cache):
+    examples = frames_of(folder)
+    (file,) = cache.rglob("*.npy")
+    file.unlink()
+    with pytest.raises(DataError, match=r"cannot be read.*\.npy; start the run anew"):
+        examples[0, 1]
+
+
+def test_processes_that_pack_together_share_the_work(folder, cache, monkeypatch):
+    """The second packs everything while the first has just begun with its own share."""
+    monkeypatch.setattr(packed_shards, "_FRAMES_PER_SHARD", 2)
+    data = frames_of(folder, packed=False)
+    write, written = packing.write, []
+
+    def recorded(shard: packed_shards.Shard, needed: set[packed_shards.Place], title: str) -> None:
+        rank = 0 if written else 1
+        written.append(shard.places[0][2])
+        if rank:
+            packing.pack(data.examples, data.needs, SIZE, cache / "shared", 1, 2)
+        write(shard, needed, title)
+
+    monkeypatch.setattr(packing, "write", recorded)
+    packing.pack(data.examples, data.needs, SIZE, cache / "shared", 0, 2)
+    assert written == [0, 2, 0, 4]
+    assert len(list((cache / "shared").glob("*.npy"))) == 3
+
+
+def test_a_full_disk_is_said(folder, cache, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"No space left.*free space"):
+        frames_of(folder)
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+def test_two_sizes_and_two_data_sets_share_a_folder(folder, tmp_path):
+    shared = tmp_path / "shared"
+    for number in range(4):
+        trees.save(trees.picture(number), tmp_path / f"others/frames/{number}.png")
+    told = {"stereo": False, "fov": 60, "packed": True, "packed_folder": shared}
+    for root in (folder, tmp_path / "others/frames"):
+        for size in ((32, 64), (48, 96)):
+            DepthDataModule(FrameFolder(10), root, *size, 1, 0, **told).setup("fit")
+    assert len(list(shared.rglob("*.npy"))) == 4
+
+
+def test_fewer_frames_than_a_batch_are_packed(folder, tmp_path, tiny, capfd):
+    told = [f"--config={tiny}", f"--data.root={folder}", "--data.fov=60", "--data.batch_size=50"]
+    pack = ["data", "pack", "--config=method/monodepth2_mono.yaml", "--config=data/frame_folder.yaml", *told]
+    assert main([*pack, f"--data.packed_folder={tmp_path / 'kept'}"]) == 0
+    said = capfd.readouterr().out
+    assert said.startswith("6 frames of ")
+    assert str(tmp_path / "kept") in said
+    assert len(list((tmp_path / "kept").rglob("*.npy"))) == 1
+
+
 def test_a_place_that_cannot_be_written_is_said(folder, cache):
     cache.write_text("no folder")
-    with pytest.raises(StorageError, match="packed=false"):
+    with pytest.raises(StorageError, match="packed_folder"):
         frames_of(folder)
 
 
@@ -148,7 +242,7 @@ def test_a_packed_run_is_the_same_run(train, drive, tiny, tmp_path, monkeypatch,
     files = ["--config=method/monodepth2_stereo.yaml", "--config=data/kitti_raw.yaml", f"--config={tiny}"]
     assert main(["data", "pack", *files, f"--data.root={drive}"]) == 0
     assert "--data.packed=true" in capfd.readouterr().out
-    monkeypatch.setattr(packing, "_write", None)  # nothing is left to be packed
+    monkeypatch.setattr(packing, "write", None)  # nothing is left to be packed
     assert train(tmp_path / "packed", "--trainer.max_steps=2", "--data.packed=true") == 0
     assert losses_of(tmp_path / "packed") == losses_of(tmp_path / "plain")
     assert len(losses_of(tmp_path / "plain")) == 2

@@ -16,13 +16,17 @@ def run(arguments: list[str]) -> None:
     """
     rest, flags = split_dotted(arguments)
     given = make_parser().parse_args(rest)
-    data, _ = configured(given.config, [*flags, ("data.packed", "true")])
+    # Frames are packed one by one: they fill no batch, and nobody asks how the camera moved.
+    told = {"packed": "true", "batch_size": "1", "two_view_motion": "false"}
+    data, _ = configured(given.config, [*flags, *((f"data.{key}", value) for key, value in told.items())])
     from selfsup_depth.data.parts import data_root
 
     data.prepare_data()
     data.setup("fit")
     folder = data.pack_folder(data_root(data.layout, data.root))
-    print(f"packed: {folder}; train with the same files and --data.packed=true")
+    frames = data.train_dataloader().dataset.packed
+    print(f"{len(frames)} frames of {data.width}x{data.height}, {frames.num_bytes / 1e6:.0f} MB, in {folder}")
+    print("train with the same files and options, and --data.packed=true")
 
 
 def make_parser() -> CommandParser:

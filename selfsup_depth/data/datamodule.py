@@ -221,7 +221,7 @@ class DepthDataModule(LightningDataModule):
             told = self.min_parallax, self.width, user_cache("parallax", parts.root)
             selection, self.still_frames = without_still(selection, self.video, *told)
         examples = selection.examples
-        _, world_size = processes(self.trainer)
+        rank, world_size = processes(self.trainer)
         if len(examples) < self.batch_size * world_size:
             what = f"{len(examples)} examples do not fill a batch of {self.batch_size}"
             where = f"in each of {world_size} processes, " * (world_size > 1)
@@ -233,7 +233,8 @@ class DepthDataModule(LightningDataModule):
         self._say("training", selection)
         self.travelled = count_known(examples, self.video)
         size = self.height, self.width
-        frames = pack(examples, needs, size, self.pack_folder(parts.root)) if self.packed else None
+        folder = self.pack_folder(parts.root)
+        frames = pack(examples, needs, size, folder, rank, world_size) if self.packed else None
         return TrainingExamples(examples, needs, size, self.augmentation, self.seed, motions, frames)
 
     def pack_folder(self, root: Path) -> Path:

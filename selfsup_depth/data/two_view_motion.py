@@ -137,7 +137,8 @@ def _computed(pairs: list[ImagePair], settings: MotionSettings, progress: bool) 
 
     with ThreadPool(workers) as pool:  # on an exception, what waits is dropped
         results = pool.imap(motion, pairs)
-        yield from tqdm(results, "two-view motion", len(pairs), unit="pair", disable=not progress)
+        hidden = None if progress else True  # None = where there is no screen
+        yield from tqdm(results, "two-view motion", len(pairs), unit="pair", disable=hidden)
 
 
 def _read_grey(image: Photograph) -> Grey:
