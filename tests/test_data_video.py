@@ -361,6 +361,15 @@ def test_the_field_of_view_is_that_of_every_camera(tmp_path):
     assert focal == {"a.mp4": pytest.approx(40), "b.mp4": pytest.approx(16)}
 
 
+def test_an_unknown_camera_is_a_first_guess_unless_a_file_knows_it(tmp_path):
+    write_video(tmp_path / "a.mp4", moving_pattern(5))
+    write_video(tmp_path / "b.mp4", moving_pattern(5))
+    (tmp_path / "b.camera.yaml").write_text("width: 80\nheight: 48\nfx: 61\nfy: 61\ncx: 39.5\ncy: 23.5\n")
+    examples = data(tmp_path, fov="unknown", height=32, width=64).train_dataloader().dataset.examples
+    focal = {example.recording.name: example.camera.K[0, 0] for example in examples}
+    assert focal == {"a.mp4": pytest.approx(0.7 * 80), "b.mp4": pytest.approx(61)}
+
+
 def test_without_intrinsics_nothing_is_trained(tmp_path):
     path = write_video(tmp_path / "v.mp4", moving_pattern(5))
     with pytest.raises(DataError, match=r"intrinsics are not known, of v\.mp4, in .*; .* --data\.fov"):

@@ -289,6 +289,7 @@ def test_an_unreadable_image_is_refused_and_leaves_no_run(train, tmp_path, capsy
         ("velocity", ["--data.video=[]", "--data.stereo=true"], "velocity.weight=0"),
         ("monodepth", ["--data.stereo=false", "--data.video=[-1]"], "--data.stereo=true"),
         ("monodepth2_mono", ["--data.two_view_motion=false"], "geometric_start.steps=0"),
+        ("monodepth2_mono", ["--data.fov=unknown"], "pose_net.learned_intrinsics=true"),
         (
             "monodepth2_mono",
             ["--data.two_view_motion=false", "--model.pose_net=null"],

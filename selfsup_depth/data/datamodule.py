@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from selfsup_depth.data.augmentation import Augmentation
 from selfsup_depth.data.example_motions import find_motions
 from selfsup_depth.data.examples import MeasuredExamples, Motions, TrainingExamples
+from selfsup_depth.data.intrinsics import FieldOfView
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.loading import Given, TrainingLoader, measured_loader, on_device, processes
 from selfsup_depth.data.option_checks import check_fov, check_frames, check_packed, check_ranges
@@ -42,7 +43,8 @@ class DepthDataModule(LightningDataModule):
         batch_size: examples in a batch, of each process.
         num_workers: processes that read; the samples are the same for any number.
         video: the neighbours in time that are sources, as frame offsets; [] for none.
-        fov: horizontal field of view in degrees, of cameras whose intrinsics nothing else tells.
+        fov: horizontal field of view in degrees, of cameras whose intrinsics nothing else tells;
+            unknown, to have them learned by the pose network.
         stereo: whether the rig's other camera is a source.
         split: a folder with train.txt, val.txt and test.txt: inside the root, any path, or a
             name in data_splits/; not given, every frame is used.
@@ -79,7 +81,7 @@ class DepthDataModule(LightningDataModule):
         batch_size: int = 4,
         num_workers: int = 2,
         video: Sequence[int] = (-1, 1),
-        fov: float | None = None,
+        fov: FieldOfView = None,
         stereo: bool = True,
         split: str | None = None,
         hold_out: float = 0.0,

@@ -6,27 +6,37 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from selfsup_depth.data.recording import Camera, Matrix, Recording
 from selfsup_depth.errors import ConfigError, DataError
 
+# Degrees; "unknown" leaves the camera to a pose network that learns it; None: nothing was said.
+FieldOfView = float | Literal["unknown"] | None
+
 UNKNOWN_INTRINSICS: Matrix = np.full((3, 3), np.nan)
 
-_FIX = "write a camera.yaml, calib.txt or cameras.txt beside it, or give --data.fov DEGREES (horizontal)"
+_FIX = (
+    "write a camera.yaml, calib.txt or cameras.txt beside it, give --data.fov DEGREES (horizontal), "
+    "or have it learned: --data.fov unknown --model.pose_net.learned_intrinsics=true"
+)
+
+# Stands in where images are resized and mirrored, until the pose network says better: a lens of 0.7 widths.
+FIRST_FOV = 2 * math.degrees(math.atan(1 / 1.4))
 
 # A field of view that disagrees by more than this with a calibration is one slip or the other.
 _SAME_FOCAL_LENGTH = 0.02
 
 
-def with_intrinsics(recordings: Sequence[Recording], fov: float | None, root: Path) -> list[Recording]:
+def with_intrinsics(recordings: Sequence[Recording], fov: FieldOfView, root: Path) -> list[Recording]:
     """The recordings, with the intrinsics of each camera.
 
     Args:
         recordings: as the layout found them.
         fov: horizontal field of view in degrees of the cameras whose intrinsics the layout
-            did not find, None = not given.
+            did not find.
         root: the data root, for messages.
 
     Raises:
@@ -45,8 +55,10 @@ def with_intrinsics(recordings: Sequence[Recording], fov: float | None, root: Pa
     ]
 
 
-def _with_intrinsics(camera: Camera, fov: float | None, where: str) -> Camera:
+def _with_intrinsics(camera: Camera, fov: FieldOfView, where: str) -> Camera:
     known = bool(np.isfinite(camera.K).all())
+    if fov == "unknown":
+        fov = None if known else FIRST_FOV
     if fov is None:
         if not known:
             raise DataError(f"the intrinsics are not known, of {where}; {_FIX}")

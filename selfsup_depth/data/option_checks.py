@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from selfsup_depth.data.augmentation import Augmentation
+from selfsup_depth.data.intrinsics import FieldOfView
 from selfsup_depth.errors import ConfigError
 
 # Far more than any machine reads with; a slip of a few zeros would fork until nothing else can run.
@@ -48,14 +49,14 @@ def check_frames(video: Sequence[int], split: str | None, hold_out: float, min_p
         raise ConfigError("hold_out is for data without a split; leave one of the two out")
 
 
-def check_fov(fov: float | None) -> None:
+def check_fov(fov: FieldOfView) -> None:
     """Refuse a field of view that a camera without distortion cannot have.
 
     Raises:
         ConfigError: it is not between 1 and 170 degrees.
     """
-    if fov is not None and not 1 <= fov <= 170:
-        raise ConfigError(f"fov is {fov}; give --data.fov in degrees, between 1 and 170")
+    if isinstance(fov, float | int) and not 1 <= fov <= 170:
+        raise ConfigError(f"fov is {fov}; give --data.fov in degrees, between 1 and 170, or unknown")
 
 
 def check_packed(packed: bool, zoom: float) -> None:

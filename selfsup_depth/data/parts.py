@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from selfsup_depth.data.intrinsics import with_intrinsics
+from selfsup_depth.data.intrinsics import FieldOfView, with_intrinsics
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.recording import Recording
 from selfsup_depth.data.screening import OnBadData, Screening, refuse_too_many
@@ -108,7 +108,7 @@ def read_parts(
     on_missing: Literal["refuse", "skip"],
     on_bad_data: OnBadData,
     follow_symlinks: bool,
-    fov: float | None,
+    fov: FieldOfView,
 ) -> Parts:
     """Read a data set's recordings; see `Parts`, `Screening` and `with_intrinsics` for the arguments."""
     root = data_root(layout, root)

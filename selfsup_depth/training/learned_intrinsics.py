@@ -30,14 +30,14 @@ class LearnedCamera(NamedTuple):
     K: (3, 3) pixels of the training size.
     size: height and width of the images that the networks see.
     K_stored: (3, 3) the same in pixels of the stored images.
-    K_data: (3, 3) of the first example's stored images, according to the data.
+    K_data: (3, 3) of the first example's stored images, according to the data; None where unknown.
     size_stored: their height and width.
     """
 
     K: Tensor
     size: tuple[int, int]
     K_stored: Tensor
-    K_data: Tensor
+    K_data: Tensor | None
     size_stored: tuple[int, int]
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,9 +51,10 @@ class LearnedCamera(NamedTuple):
 
     def report(self) -> str:
         """One line: focal lengths and principal point at both sizes, beside those of the data."""
+        said = "" if self.K_data is None else f" (the data say {in_words(self.K_data, self.size_stored)})"
         return (
             f"learned intrinsics: {in_words(self.K, self.size)}; {in_words(self.K_stored, self.size_stored)}"
-            f" (the data say {in_words(self.K_data, self.size_stored)})"
+            + said
         )
 
 
@@ -86,7 +87,7 @@ def learned_camera(module: SelfSupervisedDepth, data: DepthDataModule) -> Learne
         K,
         examples.size,
         resize_intrinsics(K, examples.size, camera.size),
-        torch.from_numpy(camera.K),
+        None if data.fov == "unknown" else torch.from_numpy(camera.K),
         camera.size,
     )
 

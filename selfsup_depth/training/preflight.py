@@ -48,6 +48,11 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
     pose_net = getattr(module, "pose_net", None)
     if pose_net is not None and pose_net.learned_intrinsics:
         check_nothing_tells_intrinsics(data)
+    elif data.fov == "unknown":
+        raise ConfigError(
+            "nothing tells the camera, in --data.fov unknown; "
+            "give degrees, or have it learned: --model.pose_net.learned_intrinsics=true"
+        )
     if pose_net is not None and pose_net.explainability:
         check_masks_are_apart(module)
 
