@@ -13,8 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks import scaling
-from benchmarks.measure import measure, num_turns
+from benchmarks.measure import measure
 from benchmarks.parts import PARTS, How
 from benchmarks.race import alone
 from benchmarks.result_files import RESULTS, keep, result_file
@@ -48,22 +47,22 @@ def main(arguments: list[str] | None = None) -> None:
     rounds = 1 if how.quick else given.rounds
     stem = result_file(given.output, how.quick)
     names = given.parts or NAMES
-    turns = ["scaling" in names] + [
-        num_turns(PARTS[name], how, repetitions, rounds) for name in names if name in PARTS
-    ]
-    alone()
+    num_measured = len([name for name in names if name in PARTS])
     text = ""
-    with tqdm(total=sum(turns), unit="turn") as bar:
+    with tqdm(total=num_measured * repetitions + ("scaling" in names), unit="repetition") as bar:
         for name in names:
             bar.set_description(name)
             found: dict[str, Any]
             if name == "scaling":
+                from benchmarks import scaling  # with all of torch, which a race must not find here
+
+                alone()
                 found = {"growth": scaling.growths(how.quick)}
                 stem.parent.mkdir(parents=True, exist_ok=True)
                 scaling.picture(found["growth"]).save(f"{stem}.png")
                 bar.update()
             else:
-                found = {"parts": {name: measure(PARTS[name], how, repetitions, rounds, bar.update)}}
+                found = {"parts": {name: measure(name, how, repetitions, rounds, bar.update)}}
             # Kept after each, so that an hour's work does not hang on its last minute.
             text = keep(stem, found, how.quick)
     print(text)

@@ -1,22 +1,23 @@
-"""One part, repeated: ratios of time, by the processor and by the wall clock, and of memory."""
+"""One part, repeated: ratios of time, by the processor and by the wall clock, and of memory.
+
+Each repetition has a process of its own: what an earlier one has left there decides whether memory
+is at hand or has to be asked for, and that is a good part of the time where maps are large.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
-from benchmarks.parts import How, Part
-from benchmarks.race import every_thread, peak_mebibytes, race
-
-
-def num_turns(part: Part, how: How, repetitions: int, rounds: int) -> int:
-    """How often `after_turn` will be called: rounds, runs that are not counted, and the memory."""
-    return repetitions * ((rounds + 1) * (1 + (part.in_torch and how.wall)) + part.in_torch)
+from benchmarks.parts import PARTS, How
+from benchmarks.race import alone, every_thread, peak_mebibytes, race
 
 
 def measure(
-    part: Part, how: How, repetitions: int, rounds: int, after_turn: Callable[[], object]
+    name: str, how: How, repetitions: int, rounds: int, after_each: Callable[[], object]
 ) -> dict[str, dict[str, list[float]]]:
     """Race a part's contenders.
 
@@ -26,24 +27,34 @@ def measure(
         first's, `peak_mebibytes`.
     """
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    context = multiprocessing.get_context("spawn")
+    for _ in range(repetitions):
+        with ProcessPoolExecutor(1, context) as fresh:
+            once = fresh.submit(repetition, name, how, rounds).result()
+        for contender, values in once.items():
+            for key, value in values.items():
+                found[contender][key].append(value)
+        after_each()
+    return {contender: dict(values) for contender, values in found.items()}
+
+
+def repetition(name: str, how: How, rounds: int) -> dict[str, dict[str, float]]:
+    """What one repetition measures of each contender."""
+    alone()
+    part = PARTS[name]
     repeat = 1 if how.quick else part.repeat
     with part.contenders(how) as contenders:
-        for _ in range(repetitions):
-            for name, pace in race(contenders, rounds, repeat, after_round=after_turn).items():
-                found[name]["ratio"].append(pace.ratio)
-                found[name]["milliseconds"].append(pace.milliseconds)
-            if not part.in_torch:
-                continue
-            if how.wall:
-                with every_thread():
-                    paces = race(contenders, rounds, repeat, time.perf_counter, after_turn)
-                for name, pace in paces.items():
-                    found[name]["wall_ratio"].append(pace.ratio)
-            peaks = {name: peak_mebibytes(run) for name, run in contenders.items()}
+        paces = race(contenders, rounds, repeat)
+        found = {one: {"ratio": p.ratio, "milliseconds": p.milliseconds} for one, p in paces.items()}
+        if part.in_torch and how.wall:
+            with every_thread():
+                by_wall = race(contenders, rounds, repeat, time.perf_counter)
+            for one, pace in by_wall.items():
+                found[one]["wall_ratio"] = pace.ratio
+        if part.in_torch:
+            peaks = {one: peak_mebibytes(run) for one, run in contenders.items()}
             first = next(iter(peaks.values()))
-            for name, peak in peaks.items():
-                found[name]["peak_mebibytes"].append(peak)
-                if peak:
-                    found[name]["memory"].append(peak / first)
-            after_turn()
-    return {name: dict(values) for name, values in found.items()}
+            for one, peak in peaks.items():
+                # What another library allocates is not seen.
+                found[one] |= {"peak_mebibytes": peak, "memory": peak / first} if peak else {}
+    return found

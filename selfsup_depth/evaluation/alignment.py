@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,12 +49,15 @@ def median(values: Tensor, of_two: str = "mean") -> Tensor:
     """Middle value of (n,), n > 0; of an even number the mean of the middle two, or the lower.
 
     torch.median takes the lower; most published numbers take the mean. Two selections cost a tenth
-    of the sort that `quantile` does.
+    of the sort that `quantile` does; on a CPU NumPy makes both at once, without branches.
     """
-    lower = values.kthvalue((len(values) + 1) // 2).values
-    if of_two == "lower" or len(values) % 2:
-        return lower
-    return (lower + values.kthvalue(len(values) // 2 + 1).values) / 2
+    lower, upper = (len(values) - 1) // 2, len(values) // 2
+    if values.device.type == "cpu":
+        values = torch.from_numpy(np.partition(values.numpy(), (lower, upper)))
+        middle = values[lower], values[upper]
+    else:
+        middle = values.kthvalue(lower + 1).values, values.kthvalue(upper + 1).values
+    return middle[0] if of_two == "lower" else (middle[0] + middle[1]) / 2
 
 
 def line_through(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from selfsup_depth.evaluation.sampling import sample_at
 
 # A protocol without a least depth still asks for logarithms, metres.
 LEAST_DEPTH = 1e-6
+IN_NUMPY = (torch.float32, torch.float64)
 
 
 class DepthErrors(NamedTuple):
@@ -83,20 +84,23 @@ def depth_errors(predicted: Tensor, measured: Tensor) -> DepthErrors:
     num, error, quotient = len(measured), predicted - measured, predicted / measured
     relative, log_error = error / measured, quotient.log()
     from_mean = log_error - log_error.mean()
-    inverse_error = 1 / predicted - 1 / measured
-    ratio = torch.maximum(quotient, 1 / quotient)
-    # A dot product squares and sums in one pass, the norm takes absolute values and sums.
+    inverse_error = relative / predicted
+    ratio = torch.maximum(quotient, quotient.reciprocal())
+    # Compared with a tensor and all at once, twice as fast as with one number after the other.
+    limits = ratio.new_tensor([[1.25], [1.25**2], [1.25**3]])
+    below = (ratio < limits).count_nonzero(1) / error.new_tensor(num)
+    # A dot product squares and sums in one pass.
     return DepthErrors(
-        abs_rel=relative.norm(1) / num,
+        abs_rel=relative.abs().mean(),
         sq_rel=error.dot(relative) / num,
         rmse=(error.dot(error) / num).sqrt(),
         rmse_log=(log_error.dot(log_error) / num).sqrt(),
-        a1=(ratio < 1.25).count_nonzero() / error.new_tensor(num),
-        a2=(ratio < 1.25**2).count_nonzero() / error.new_tensor(num),
-        a3=(ratio < 1.25**3).count_nonzero() / error.new_tensor(num),
-        log10=log_error.norm(1) / (num * math.log(10)),
+        a1=below[0],
+        a2=below[1],
+        a3=below[2],
+        log10=log_error.abs().mean() / math.log(10),
         silog=100 * (from_mean.dot(from_mean) / num).sqrt(),
-        mae=error.norm(1) / num,
+        mae=error.abs().mean(),
         irmse=1000 * (inverse_error.dot(inverse_error) / num).sqrt(),
         sq_rel_benchmark=relative.dot(relative) / num,
     )
@@ -152,19 +156,20 @@ def pixels_that_count(measured: Tensor, protocol: Protocol) -> tuple[Tensor, Ten
     Args:
         measured: (H0, W0) metres; 0, negative and non-finite values were not measured.
     """
-    top, bottom, left, right = protocol.crop_box(measured.shape[0], measured.shape[1])
-    inside = measured[top:bottom, left:right]
+    height, width = measured.shape
+    top, bottom, left, right = protocol.crop_box(height, width)
     within = protocol.measured_range == "clamp"
     nearest, farthest = (protocol.min_depth, protocol.max_depth) if within else (0.0, math.inf)
-    # Few pixels were measured: the second bound is looked at where the first holds, and not everywhere.
-    found, width = indices_of(inside > nearest), max(1, right - left)
-    rows, columns = found.div(width, rounding_mode="floor") + top, found % width + left
-    counts = measured.flatten().index_select(0, rows * measured.shape[1] + columns) < farthest
-    return (rows, columns) if counts.all() else (rows[counts], columns[counts])
-
-
-def indices_of(mask: Tensor) -> Tensor:
-    """(n,) places in the flattened mask where it is true; NumPy finds them three times as fast."""
-    if mask.device.type != "cpu":
-        return mask.flatten().nonzero()[:, 0]
-    return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    # Whole rows: what lies together in memory is compared several times as fast as a crop.
+    whole = measured[top:bottom]
+    # NumPy compares and finds several times as fast as torch does on a CPU.
+    values = whole.numpy() if whole.device.type == "cpu" and whole.dtype in IN_NUMPY else whole
+    counts = (values > nearest) & (values < farthest)
+    counts[:, :left] = False
+    counts[:, right:] = False
+    if isinstance(counts, Tensor):
+        rows, columns = counts.nonzero().unbind(1)
+        return rows + top, columns
+    found = np.flatnonzero(counts)
+    rows_in_crop = found // width
+    return torch.from_numpy(rows_in_crop + top), torch.from_numpy(found - rows_in_crop * width)

@@ -41,11 +41,10 @@ def _place(pixels: Tensor, resized: int, length: int, align_corners: bool) -> Te
     """Where pixels of a resized axis lie on the axis itself."""
     if align_corners:
         return pixels.double() * ((length - 1) / max(1, resized - 1))
-    return ((pixels.double() + 0.5) * (length / resized) - 0.5).clamp(min=0)
+    return pixels.double().add_(0.5).mul_(length / resized).sub_(0.5).clamp_(min=0)
 
 
 def _neighbours(place: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
     """The two samples around each place, and the share of the second."""
-    first = place.long().clamp(max=length - 1)
-    second = torch.clamp(first + 1, max=length - 1)
-    return first, second, place - first
+    first = place.long().clamp_(max=length - 1)
+    return first, (first + 1).clamp_(max=length - 1), place - first
