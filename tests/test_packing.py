@@ -129,17 +129,15 @@ def test_what_was_interrupted_goes_on(folder, cache, monkeypatch):
     assert sorted(path.name for path in paths) == ["4.png", "5.png"]
 
 
-def test_a_frame_that_was_not_needed_is_read_when_it_is(folder):
+def test_a_frame_that_was_not_needed_is_read_when_it_is(folder, cache):
     """What could not be read and nobody wanted must not be trained on as black."""
     good = (folder / "5.png").read_bytes()
     (folder / "5.png").write_bytes(good[: len(good) // 2])
-    told = {"stereo": False, "fov": 60, "packed": True}
-    first_four = examples_of(FrameFolder(10), folder, video=[-1], hold_out=0.3, **told)
-    assert [example.frame_index for example in first_four.examples] == [1, 2, 3]
+    plain = frames_of(folder, packed=False)
+    told = plain.needs, SIZE, cache
+    assert len(packing.pack(plain.examples[:2], *told)) == 6
     with pytest.raises(DataError, match=r"5\.png"):
-        examples_of(FrameFolder(10), folder, video=[-1], **told)
-    (folder / "5.png").write_bytes(good)
-    assert examples_of(FrameFolder(10), folder, video=[-1], **told)[0, 4].target.image.any()
+        packing.pack(plain.examples, *told)
 
 
 @pytest.mark.parametrize("cut", [0, 1000, -1])
