@@ -156,7 +156,6 @@ def test_what_a_killed_process_left_is_removed(folder, cache):
     for part in (old, new):
         part.touch()
     os.utime(old, (0, 0))
-    trees.save(trees.picture(99), folder / "2.png")
     frames_of(folder)
     assert [part.name for part in file.parent.glob(".*")] == [new.name]
 

@@ -130,7 +130,9 @@ def write(shard: Shard, needed: Collection[Place], title: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, shard.file)
-        _tidy(shard)
+        for former in shard.file.parent.glob(f"{shard.series}-*.npy"):
+            if former != shard.file:
+                former.unlink(missing_ok=True)
     except OSError as error:
         what = f"frames cannot be packed ({error.strerror}), in {shard.file.parent}"
         raise StorageError(f"{what}; free space, or give another --data.packed_folder") from error
@@ -139,13 +141,10 @@ def write(shard: Shard, needed: Collection[Place], title: str) -> None:
             part.unlink()
 
 
-def _tidy(shard: Shard) -> None:
-    """Remove former states of a shard, and parts that a killed process left behind."""
-    for former in shard.file.parent.glob(f"{shard.series}-*.npy"):
-        if former != shard.file:
-            former.unlink(missing_ok=True)
-    for part in shard.file.parent.glob(f".{shard.series}-*"):
-        with suppress(FileNotFoundError):
+def remove_abandoned(folder: Path) -> None:
+    """Remove what processes that were killed have left behind."""
+    for part in folder.glob(".*.npy.*"):
+        with suppress(OSError):
             if time.time() - part.stat().st_mtime > _SECONDS_TO_ABANDON:
                 part.unlink()
 

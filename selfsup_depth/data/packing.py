@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfsup_depth.data.packed_shards import Place, holds, opened, shards_of, write
+from selfsup_depth.data.packed_shards import Place, holds, opened, remove_abandoned, shards_of, write
 from selfsup_depth.data.recording import Camera
 from selfsup_depth.data.selection import Example, Needs
 from selfsup_depth.data.transforms import Framing
@@ -66,6 +66,7 @@ def pack(
         for side in sorted({side for name, side, _ in needed if name == recording.name})
         for shard in shards_of(recording, side, size, folder)
     ]
+    remove_abandoned(folder)
     missing = [shard for shard in shards if not holds(shard, needed)]
     mine = sorted(range(len(missing)), key=lambda number: (number - rank) % world_size)
     for done, number in enumerate(mine, start=1):
