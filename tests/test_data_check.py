@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import check_trees as trees
+import data_trees
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,6 +18,7 @@ from videos import write_video
 from selfsup_depth.cli import main
 from selfsup_depth.data.check.evidence import DepthRange
 from selfsup_depth.data.check.gathering import Report, examine
+from selfsup_depth.data.check.kinds import files
 from selfsup_depth.data.check.pairs import along_epipolar_lines
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.frame_folder import FrameFolder
@@ -25,6 +28,7 @@ from selfsup_depth.data.stereo_pairs import StereoPairs
 from selfsup_depth.data.synthetic_drive import synthesize
 from selfsup_depth.data.synthetic_options import SyntheticOptions
 from selfsup_depth.data.video_file import VideoFile
+from selfsup_depth.errors import DataError
 
 BASELINE = 0.54
 
@@ -179,7 +183,39 @@ def cameras_of(drive: Path) -> tuple[Path, Path]:
 def test_a_truncated_image(folder):
     bad = trees.images_of(folder)[4]
     bad.write_bytes(bad.read_bytes()[:3000])
-    assert_only(look_at_folder(folder), "error", "files", "0004.png", "--data.on_bad_data=skip")
+    report = look_at_folder(folder)
+    assert_only(report, "error", "files", "0004.png", "download it again")
+    # Leaving out three of ten targets is refused: that would be no help.
+    assert "on_bad_data" not in report.of("error")[0].fix
+
+
+def test_what_would_be_left_out_is_said_where_that_is_little(folder, monkeypatch):
+    bad = trees.images_of(folder)[4]
+    bad.write_bytes(bad.read_bytes()[:3000])
+    for share, offered in ((0.29, False), (0.31, True)):
+        monkeypatch.setattr(files, "MAX_BAD_SHARE", share)
+        assert ("--data.on_bad_data=skip" in look_at_folder(folder).of("error")[0].fix) == offered
+        assert bool(look_at_folder(folder, on_bad_data="skip").of("error")) != offered
+
+
+@pytest.mark.parametrize(
+    ("frames", "sides", "helps"),
+    [
+        (5, "l", ["--data.stereo=false"]),
+        (1, "lr", ["--data.video=[]"]),
+        (1, "l", []),
+    ],
+)
+def test_only_what_would_help_is_advised(tmp_path, frames, sides, helps):
+    """One camera, one pair, one picture: what each option leaves can be trained on, or is not named."""
+    root = data_trees.kitti_raw(tmp_path, num_frames=frames, sides=sides)
+    (found,) = (f for name, f in look_at_drive(root).findings if f.severity == "error" and name == "examples")
+    assert found.fix == "restore the data" + " or try ".join(["", *helps])
+    with pytest.raises(DataError, match=re.escape(found.fix) + "$"):
+        DepthDataModule(KittiRaw(), root, batch_size=1).setup("fit")
+    kept = {"--data.stereo=false": {"stereo": False}, "--data.video=[]": {"video": []}}
+    for option in helps:
+        DepthDataModule(KittiRaw(), root, batch_size=1, **kept[option]).setup("fit")
 
 
 def test_an_image_of_another_size(folder):
@@ -279,6 +315,12 @@ def test_images_that_would_be_squeezed(folder):
     )
 
 
+def test_images_that_are_small_and_would_be_squeezed_get_one_advice(folder):
+    report = look_at_folder(folder, height=320, width=448)
+    wrong = [found.fix for name, found in report.findings if name == "image size"]
+    assert wrong == ["give --data.height 128 --data.width 416"] * 2
+
+
 # Motion
 
 
@@ -290,6 +332,7 @@ def test_steps_that_are_too_small(folder):
     assert_only(report, "warning", "motion", "median parallax")
     stride = int(report.of("warning")[0].fix.rpartition(",")[2].rstrip("]"))
     assert stride > 2
+    assert stride <= (trees.FRAMES - 1) // 2
     further = look_at_folder(folder, video=[-stride, stride])
     assert not [found for name, found in further.findings if name == "motion" and "further" in found.fix]
 

@@ -20,6 +20,10 @@ from selfsup_depth.cli import main
         ("--model.losses.photometric.window=1001", "model.losses.photometric.window; give at most 63"),
         ("--model.depth_net.width=0", "width of 0"),
         ("--model.depth_net.width=-1", "width of -1"),
+        ("--data.height=320000000", "height is 320000000; give --data.height between 1 and 16384"),
+        ("--data.width=1e9", "data.width"),
+        ("--data.width=1000000000", "width is 1000000000; give --data.width between 1 and 16384"),
+        ("--data.batch_size=0", "batch_size is 0; give --data.batch_size at least 1"),
         ("--data.num_workers=100000", "num_workers is 100000; give --data.num_workers between 0 and 256"),
     ],
 )

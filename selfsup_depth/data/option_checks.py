@@ -11,6 +11,8 @@ from selfsup_depth.errors import ConfigError
 
 # Far more than any machine reads with; a slip of a few zeros would fork until nothing else can run.
 MOST_WORKERS = 256
+# Pixels; memory ends long before.
+LARGEST_SIDE = 16384
 
 
 def check_ranges(augmentation: Augmentation, **counts: float) -> None:
@@ -23,15 +25,20 @@ def check_ranges(augmentation: Augmentation, **counts: float) -> None:
     Raises:
         ConfigError: naming the option.
     """
-    lowest = {"num_workers": 0, "hold_out": 0}
-    ranges = {name: (value, lowest.get(name, 1), math.inf) for name, value in counts.items()}
-    ranges["num_workers"] = (counts["num_workers"], 0, MOST_WORKERS)
-    ranges["hold_out"] = (counts["hold_out"], 0, 0.999)
-    ranges["colour_jitter"] = (augmentation.colour_jitter, 0, 1)
-    ranges["zoom"] = (augmentation.zoom, 1, 10)
-    for name, (value, low, high) in ranges.items():
-        if not low <= value <= high:
-            raise ConfigError(f"{name} is {value}; give --data.{name} between {low} and {high}")
+    ranges = {
+        "height": (1, LARGEST_SIDE),
+        "width": (1, LARGEST_SIDE),
+        "batch_size": (1, math.inf),
+        "num_workers": (0, MOST_WORKERS),
+        "hold_out": (0, 0.999),
+        "colour_jitter": (0, 1),
+        "zoom": (1, 10),
+    }
+    given = {**counts, "colour_jitter": augmentation.colour_jitter, "zoom": augmentation.zoom}
+    for name, (low, high) in ranges.items():
+        if not low <= given[name] <= high:
+            allowed = f"between {low} and {high}" if math.isfinite(high) else f"at least {low}"
+            raise ConfigError(f"{name} is {given[name]}; give --data.{name} {allowed}")
 
 
 def check_frames(video: Sequence[int], split: str | None, hold_out: float, min_parallax: float = 0.0) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -52,11 +52,27 @@ class Parts:
         selection = self.screening.screened(self.candidates("train", needs), needs)
         if not selection.examples:
             reason = selection.left_out[0] if selection.left_out else "there are no images"
-            raise DataError(f"no frame can be trained on: {reason}, in {self.root}; {_advice(needs)}")
+            raise DataError(f"no frame can be trained on: {reason}, in {self.root}; {self.advice(needs)}")
         if needs.stereo:
             check_rigs(selection.examples)
         self._warn_of_overlap()
         return selection
+
+    def advice(self, needs: Needs) -> str:
+        """What to do where nothing has what it needs: only what would give targets is named."""
+        fewer = {
+            "--data.video=[]": replace(needs, video=()),
+            "--data.stereo=false": replace(needs, stereo=False),
+        }
+        helps = [option for option, rest in fewer.items() if rest != needs and self._gives_targets(rest)]
+        return f"restore the data or try {' or '.join(helps)}" if helps else "restore the data"
+
+    def _gives_targets(self, needs: Needs) -> bool:
+        """Whether there is a source at all, and a frame that has it."""
+        try:
+            return bool((needs.video or needs.stereo) and self.candidates("train", needs).examples)
+        except DataError:
+            return False
 
     def measured(self, part: Part) -> Selection:
         """Frames of "val" or "test" that have measured depth.
@@ -135,9 +151,3 @@ def data_root(layout: Layout, root: Path | None) -> Path:
     if root is None:
         raise ConfigError(f"{type(layout).__name__} needs the data set's folder; give --data.root DIR")
     return root
-
-
-def _advice(needs: Needs) -> str:
-    options = ["--data.video=[]"] if needs.video else []
-    options += ["--data.stereo=false"] if needs.stereo else []
-    return f"restore the data or try {' or '.join(options)}" if options else "restore the data"

@@ -55,6 +55,7 @@ class Evidence:
         skips_bad_data: whether files that cannot be used are left out in training.
         leaves_out_still: whether frames without parallax are left out in training.
         progress: whether bars are shown.
+        advice: what to do where there is no target.
     """
 
     root: Path
@@ -69,6 +70,7 @@ class Evidence:
     skips_bad_data: bool = False
     leaves_out_still: bool = False
     progress: bool = False
+    advice: str = ""
 
     def cameras(self) -> Iterator[tuple[Recording, str, Camera]]:
         """Every camera of every recording with its side."""
@@ -80,6 +82,17 @@ class Evidence:
     def target_sides(self) -> set[str]:
         """Cameras whose images are targets; of data without any target, the left one."""
         return {example.side for example in self.examples} or {"l"}
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there is a second camera that could be learned from."""
+        return any({"l", "r"} <= recording.cameras.keys() for recording in self.recordings)
+
+    @property
+    def longest_stride(self) -> int:
+        """The farthest that both neighbours of a target can be, in frames."""
+        lengths = [len(recording.cameras[side].frames) for recording, side in self._targets()]
+        return (max(lengths, default=1) - 1) // 2
 
     @property
     def stride(self) -> int:

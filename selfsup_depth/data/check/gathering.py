@@ -75,4 +75,5 @@ def gather(data: DepthDataModule, root: Path, depth_range: DepthRange) -> Eviden
         data.split is None and not data.hold_out,
         data.on_bad_data == "skip",
         data.min_parallax > 0,
+        advice="" if selection.examples else parts.advice(needs),
     )

@@ -30,14 +30,12 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _too_few(evidence: Evidence) -> Finding:
-    count, needs = len(evidence.examples), evidence.needs
+    count = len(evidence.examples)
     if count:
         what = f"{count} examples do not fill a batch of {evidence.batch_size}"
         return Finding("error", what, str(evidence.root), f"add data, or give --data.batch_size {count}")
     reason = evidence.left_out[0] if evidence.left_out else "there are no images"
-    options = ["--data.video=[]"] * bool(needs.video) + ["--data.stereo=false"] * needs.stereo
-    fix = f"restore the data{' or try '.join(['', *options])}"
-    return Finding("error", f"no frame can be trained on: {reason}", str(evidence.root), fix)
+    return Finding("error", f"no frame can be trained on: {reason}", str(evidence.root), evidence.advice)
 
 
 _RESTORE = "restore them, or put what comes after a hole in a folder of its own"

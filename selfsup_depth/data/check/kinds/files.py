@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from selfsup_depth.data.check.evidence import Evidence
 from selfsup_depth.data.check.finding import Finding, refusal
@@ -36,14 +36,25 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         return None
 
     bar = Bar("reading images", evidence.progress)
-    refusals = [error for error in in_parallel(bad, list(photographs), bar) if error]
+    errors = zip(photographs, in_parallel(bad, list(photographs), bar), strict=True)
+    refused = {image: error for image, error in errors if error}
+    refusals = list(refused.values())
     if not refusals:
         yield Finding("fact", f"{len(photographs)} images can be read")
-    tolerated = evidence.skips_bad_data and len(refusals) <= MAX_BAD_SHARE * len(photographs)
+    few = _num_without(evidence, refused) <= MAX_BAD_SHARE * len(evidence.examples)
+    tolerated = few and evidence.skips_bad_data
     for error in refusals[:_MOST_TOLD]:
         found = refusal(error)
-        fix = f"{found.fix}, or leave it out: --data.on_bad_data=skip"
+        fix = f"{found.fix}, or leave it out: --data.on_bad_data=skip" if few else found.fix
         yield found._replace(severity="warning") if tolerated else found._replace(fix=fix)
     if len(refusals) > _MOST_TOLD:
         what = f"{len(refusals) - _MOST_TOLD} more of {len(photographs)} images are as bad"
         yield Finding("warning" if tolerated else "error", what, str(evidence.root), "restore the data")
+
+
+def _num_without(evidence: Evidence, bad: Container[Photograph]) -> int:
+    """Examples that need an image that is bad."""
+    return sum(
+        any(e.recording.cameras[side].frames[index].image in bad for side, index in evidence.needs.places(e))
+        for e in evidence.examples
+    )

@@ -26,13 +26,11 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
             f"{size[1]}x{size[0]} images are drawn out {max(times, 1 / times):.1f} times for {width}x{height}"
         )
         better = max(1, round(width * size[0] / size[1] / _MULTIPLE)) * _MULTIPLE
-        yield Finding("warning", what, "--data.height and --data.width", f"give --data.height {better}")
+        fix = _no_larger(size) if size in small else f"give --data.height {better}"
+        yield Finding("warning", what, "--data.height and --data.width", fix)
     for size in small[:1]:
         what = f"{size[1]}x{size[0]} images are enlarged to {width}x{height}, which shows nothing new"
-        fix = " ".join(
-            f"--data.{name} {_below(side)}" for name, side in zip(("height", "width"), size, strict=True)
-        )
-        yield Finding("warning", what, "--data.height and --data.width", f"give {fix}")
+        yield Finding("warning", what, "--data.height and --data.width", _no_larger(size))
     if not squeezed and not small:
         yield Finding("fact", f"images of {stored} are trained on as {width}x{height}")
 
@@ -40,6 +38,10 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
 def _squeeze(size: tuple[int, int], to: tuple[int, int]) -> float:
     """How much wider than high an image becomes, against before."""
     return (to[1] / to[0]) / (size[1] / size[0])
+
+
+def _no_larger(size: tuple[int, int]) -> str:
+    return f"give --data.height {_below(size[0])} --data.width {_below(size[1])}"
 
 
 def _below(side: int) -> int:

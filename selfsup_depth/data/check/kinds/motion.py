@@ -37,7 +37,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         what = (
             f"the camera stands still in {share:.0%} of the steps (median flow {_median_flow(steps):.2f} px)"
         )
-        yield Finding("error", what, str(evidence.root), _MOVE, _shown(static))
+        yield Finding("error", what, str(evidence.root), _move(evidence), _shown(static))
         return
     if share > MANY_STATIC and not evidence.leaves_out_still:
         what = f"the camera stands still in {share:.0%} of the steps, the first is to {static[0].second}"
@@ -45,8 +45,12 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
     yield from _parallax(evidence, moving)
 
 
-_MOVE = "record with a moving camera, or learn from stereo alone: --data.video=[] --data.stereo=true"
 _LEAVE_OUT = "leave them out: --data.min_parallax 0.3"
+
+
+def _move(evidence: Evidence) -> str:
+    alone = ", or learn from stereo alone: --data.video=[] --data.stereo=true"
+    return f"record with a moving camera{alone if evidence.has_pairs else ''}"
 
 
 def _parallax(evidence: Evidence, moving: list[Step]) -> Iterator[Finding]:
@@ -57,11 +61,12 @@ def _parallax(evidence: Evidence, moving: list[Step]) -> Iterator[Finding]:
         yield Finding("fact", told)
         return
     severity: Severity = "error" if median < NO_PARALLAX else "warning"
-    fix = _MOVE
+    fix = _move(evidence)
+    stride = evidence.stride * min(_LONGEST_STRIDE, math.ceil(GOOD_PARALLAX / max(median, 1e-3)))
+    stride = min(stride, evidence.longest_stride)
     if flow > TURNING * max(median, NO_PARALLAX):
         told = f"the camera turns more than it moves: {told}"
-    else:
-        stride = evidence.stride * min(_LONGEST_STRIDE, math.ceil(GOOD_PARALLAX / max(median, 1e-3)))
+    elif stride > evidence.stride:
         fix = f"take frames further apart: --data.video=[-{stride},{stride}]"
     yield Finding(severity, told, str(evidence.root), fix, _shown(moving))
 
