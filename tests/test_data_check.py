@@ -199,20 +199,21 @@ def test_what_would_be_left_out_is_said_where_that_is_little(folder, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("frames", "sides", "helps"),
+    ("frames", "sides", "stereo", "helps"),
     [
-        (5, "l", ["--data.stereo=false"]),
-        (1, "lr", ["--data.video=[]"]),
-        (1, "l", []),
+        (5, "l", True, ["--data.stereo=false"]),
+        (1, "lr", True, ["--data.video=[]"]),
+        (1, "l", True, []),
+        (1, "l", False, []),
     ],
 )
-def test_only_what_would_help_is_advised(tmp_path, frames, sides, helps):
+def test_only_what_would_help_is_advised(tmp_path, frames, sides, stereo, helps):
     """One camera, one pair, one picture: what each option leaves can be trained on, or is not named."""
     root = data_trees.kitti_raw(tmp_path, num_frames=frames, sides=sides)
-    (found,) = (f for name, f in look_at_drive(root).findings if f.severity == "error" and name == "examples")
+    (found,) = (f for name, f in look_at_drive(root, stereo=stereo).findings if name == "examples")
     assert found.fix == "restore the data" + " or try ".join(["", *helps])
     with pytest.raises(DataError, match=re.escape(found.fix) + "$"):
-        DepthDataModule(KittiRaw(), root, batch_size=1).setup("fit")
+        DepthDataModule(KittiRaw(), root, batch_size=1, stereo=stereo).setup("fit")
     kept = {"--data.stereo=false": {"stereo": False}, "--data.video=[]": {"video": []}}
     for option in helps:
         DepthDataModule(KittiRaw(), root, batch_size=1, **kept[option]).setup("fit")
@@ -324,9 +325,10 @@ def test_images_that_are_small_and_would_be_squeezed_get_one_advice(folder):
 # Motion
 
 
-def test_steps_that_are_too_small(folder):
+@pytest.mark.parametrize("step", [1.008, 1.003])
+def test_steps_that_are_too_small(folder, step):
     first = np.asarray(Image.open(trees.images_of(folder)[0]))
-    trees.change(folder, lambda _, number: trees.nearer(first, 1.008**number))
+    trees.change(folder, lambda _, number: trees.nearer(first, step**number))
     (folder / "scene/speed.csv").unlink()
     report = look_at_folder(folder)
     assert_only(report, "warning", "motion", "median parallax")
