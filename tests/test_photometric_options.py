@@ -10,8 +10,9 @@ from torch import Tensor
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.pose import T_from_axis_angle
 from selfsup_depth.geometry.view_synthesis import synthesize
+from selfsup_depth.losses.least_error import of_the_least
 from selfsup_depth.losses.needs import Need
-from selfsup_depth.losses.photometric import Photometric, of_the_least
+from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.losses.photometric_error import clipped, photometric_error
 from selfsup_depth.structures import Batch, DepthEstimate
 

@@ -18,9 +18,13 @@ Result = TypeVar("Result")
 # compiler knows. A pyramid has four; what asks for more than these is not worth the wait.
 MOST_SIGNATURES = 16
 
-# Whatever looks a pixel up keeps the place within the image itself. Processes that would compile side
-# by side would outlive the run.
+# All of a kernel stays in one loop, however much it reads and computes there: with the usual limits
+# what is between would be written to memory and read again. Whatever looks a pixel up keeps the place
+# within the image itself. Processes that would compile side by side would outlive the run.
 OPTIONS: dict[str, str | int | bool | Callable[..., object]] = {
+    "realize_reads_threshold": 1000,
+    "realize_acc_reads_threshold": 1000,
+    "realize_opcount_threshold": 10000,
     "assert_indirect_indexing": False,
     "compile_threads": 1,
 }
@@ -82,6 +86,8 @@ def _probe(values: Tensor) -> Tensor:
 
 
 def _signature(argument: object) -> Hashable:
+    if isinstance(argument, tuple | list):
+        return tuple(map(_signature, argument))
     if isinstance(argument, Tensor):
         return argument.shape, argument.stride(), argument.dtype, argument.device, argument.is_inference()
     return argument

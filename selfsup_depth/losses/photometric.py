@@ -13,8 +13,10 @@ from selfsup_depth.geometry.resize import resize_by_area
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.explainability import explained
 from selfsup_depth.losses.geometry_consistency import geometry_weights
+from selfsup_depth.losses.least_error import least_error, of_the_least
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.losses.photometric_error import clipped, photometric_error, window_statistics
+from selfsup_depth.losses.photometric_gradient import Recipe
 from selfsup_depth.losses.ssim import WindowStatistics
 from selfsup_depth.structures import Batch, DepthEstimate
 
@@ -149,12 +151,14 @@ class Photometric(LossTerm):
             return _Reference(target, self._over_sources(each), each if self.mask_each_source else [])
 
     def _per_pixel(self, batch: Batch, reference: _Reference, estimate: DepthEstimate) -> PerPixel:
+        shown = [synthesis.valid for synthesis in estimate.syntheses] if self.padding == "masked" else []
+        if self._in_one_kernel(reference, estimate):
+            images = [synthesis.image for synthesis in estimate.syntheses]
+            return PerPixel(*least_error(images, reference.target, shown, reference.unmoved, self._recipe))
         errors = [self._error(synthesis.image, reference.target) for synthesis in estimate.syntheses]
         if estimate.explainability:
             errors = list(explained(estimate, torch.cat(errors, dim=1)).tensor_split(len(errors), dim=1))
-        usable = [torch.ones_like(error, dtype=torch.bool) for error in errors]
-        if self.padding == "masked":
-            usable = [synthesis.valid for synthesis in estimate.syntheses]
+        usable = shown or [torch.ones_like(error, dtype=torch.bool) for error in errors]
         for source, unmoved in enumerate(reference.unmoved_each):
             usable[source] = usable[source] & (errors[source] < unmoved)
         some = torch.stack(usable).any(dim=0)
@@ -174,9 +178,18 @@ class Photometric(LossTerm):
     def _in_kernels(self) -> bool:
         return self.compiled and self.ssim_weight > 0
 
+    @property
+    def _recipe(self) -> Recipe:
+        return Recipe(self.ssim_weight, self.window, self.robust)
+
+    def _in_one_kernel(self, reference: _Reference, estimate: DepthEstimate) -> bool:
+        """Whether nothing comes between the sources' errors and the least of them."""
+        between = estimate.explainability or reference.unmoved_each
+        changed = self.geometry_weighted or self.clip_percentile > 0
+        return self._in_kernels and self.per_pixel_minimum and not (between or changed)
+
     def _error(self, image: Tensor, target: WindowStatistics) -> Tensor:
-        recipe = self.ssim_weight, self.window, self.robust
-        error = photometric_error(image, target, *recipe, self._in_kernels)
+        error = photometric_error(image, target, *self._recipe, self._in_kernels)
         return clipped(error, self.clip_percentile) if self.clip_percentile else error
 
     def _over_sources(
@@ -192,23 +205,3 @@ class Photometric(LossTerm):
             return torch.stack(values).mean(dim=0)
         masks = torch.stack(list(counted))
         return torch.stack(values).masked_fill(~masks, 0).sum(dim=0) / masks.sum(dim=0)
-
-
-def of_the_least(values: list[Tensor], errors: list[Tensor], counted: Sequence[Tensor] = ()) -> Tensor:
-    """The value of the source whose error is least, of those that count; the first of equals.
-
-    Args:
-        values: (B, 1, h, w) of each source; may want a gradient.
-        errors: (B, 1, h, w) that decide, without one.
-        counted: (B, 1, h, w) bool; absent: all.
-    """
-    compared = [error.detach() for error in errors]
-    if counted:
-        compared = [
-            error.masked_fill(~mask, torch.inf) for error, mask in zip(compared, counted, strict=True)
-        ]
-    value, least = values[0], compared[0]
-    for other, its_error in zip(values[1:], compared[1:], strict=True):
-        value = torch.where(its_error < least, other, value)
-        least = torch.minimum(its_error, least)
-    return value

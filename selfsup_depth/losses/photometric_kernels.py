@@ -2,12 +2,13 @@
 
 A kernel passes once over memory and reads what it needs around each pixel, so it must find something
 there: images are padded widely enough that no window and no gradient of one reaches beyond. What lies
-outside of the reflected border is grey and has no influence, its gradient being zero.
+outside of the reflected border is finite and has no influence, its gradient being zero. Channels are
+taken one by one, so that all that is known of a pixel is in registers when its error is.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,13 +24,14 @@ from selfsup_depth.losses.ssim import (
     WindowStatistics,
     about_mid_grey,
     box_mean,
-    similarity_of,
     statistics_of,
 )
 
 
 def wide_padded(image: Tensor, window: int) -> Tensor:
-    """(B, C, H, W) to (B, C, H + 6r, W + 6r) about mid-grey: reflected over r, grey over 2r more."""
+    """(B, C, H, W) to (B, C, H + 6r, W + 6r) about mid-grey: reflected over r, anything over 2r more."""
+    if min(image.shape[-2:]) > 3 * (window // 2):
+        return F.pad(image - MID_GREY, [3 * (window // 2)] * 4, mode="reflect")
     return F.pad(about_mid_grey(image, window), [window - 1] * 4)
 
 
@@ -45,42 +47,56 @@ class CompiledPhotometricError(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, padded_y: Tensor, mean_y: Tensor, variance_y: Tensor, recipe: Recipe
     ) -> Tensor:
+        of_y = WindowStatistics(padded_y, mean_y, variance_y)
         padded = wide_padded(x, recipe.window)
         ctx.recipe = recipe
         if ctx.needs_input_grad[0]:
-            error, slopes = _error_and_slopes(padded, padded_y, mean_y, variance_y, recipe)
-            ctx.save_for_backward(padded, padded_y, slopes)
+            error, slopes = error_and_slopes(padded, of_y, recipe)
+            ctx.save_for_backward(x, padded_y, slopes)
         else:
-            error = _error(padded, padded_y, mean_y, variance_y, recipe)
+            error = error_alone(padded, of_y, recipe)
         return centre(error, 2 * recipe.window - 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        padded, padded_y, slopes = ctx.saved_tensors
-        window = ctx.recipe.window
-        total = _gradient(padded, padded_y, slopes, F.pad(gradient, [window - 1] * 4), ctx.recipe)
-        return centre(fold_reflection(total, window), window), None, None, None, None
+        x, padded_y, slopes = ctx.saved_tensors
+        gradient = wide_gradient(gradient, ctx.recipe.window)
+        return back_to_image(x, padded_y, slopes, gradient, ctx.recipe), None, None, None, None
 
 
-@Kernel
-def _statistics(padded: Tensor, window: int) -> tuple[Tensor, Tensor, Tensor]:
-    return tuple(statistics_of(padded, window))  # type: ignore[return-value]
+def wide_gradient(gradient: Tensor, window: int) -> Tensor:
+    """(B, 1, H, W) to (B, 1, H + 4r, W + 4r), zero outside."""
+    return F.pad(gradient, [window - 1] * 4)
 
 
-@Kernel
-def _error(x: Tensor, y: Tensor, mean_y: Tensor, variance_y: Tensor, recipe: Recipe) -> Tensor:
-    """(B, 1, h, w) of (B, C, h + 2r, w + 2r)."""
-    similarity = similarity_of(x, WindowStatistics(y, mean_y, variance_y), recipe.window)
-    return _of_similarity(similarity, x, y, recipe)
+def back_to_image(x: Tensor, padded_y: Tensor, slopes: Tensor, gradient: Tensor, recipe: Recipe) -> Tensor:
+    """By an image (B, C, H, W), of what is by its error, as `wide_gradient` returns it."""
+    total = _gradient(wide_padded(x, recipe.window), padded_y, slopes, gradient, recipe)
+    return centre(fold_reflection(total, recipe.window), recipe.window)
 
 
-@Kernel
-def _error_and_slopes(
-    x: Tensor, y: Tensor, mean_y: Tensor, variance_y: Tensor, recipe: Recipe
-) -> tuple[Tensor, Tensor]:
-    """The same and (3, B, C, h, w), the derivatives of SSIM; see `similarity_and_slopes`."""
-    mean, variance = statistics_of(x, recipe.window)[1:]
+class _Channel(NamedTuple):
+    """What one channel says of each pixel, all (B, h, w).
+
+    error: its share in the error.
+    by_mean, by_square, by_product: derivatives of SSIM; see `similarity_and_slopes`.
+    """
+
+    error: Tensor
+    by_mean: Tensor
+    by_square: Tensor
+    by_product: Tensor
+
+
+def of_channels(x: Tensor, y: WindowStatistics, recipe: Recipe) -> list[_Channel]:
+    """What each channel of x (B, C, h + 2r, w + 2r) says, compared with y."""
+    each = zip(x.unbind(1), y.padded.unbind(1), y.mean.unbind(1), y.variance.unbind(1), strict=True)
+    return [_of_channel(*channel, recipe) for channel in each]
+
+
+def _of_channel(x: Tensor, y: Tensor, mean_y: Tensor, variance_y: Tensor, recipe: Recipe) -> _Channel:
+    _, mean, variance = statistics_of(x, recipe.window)
     grey_x, grey_y = mean + MID_GREY, mean_y + MID_GREY
     luminance, luminance_limit = 2 * grey_x * grey_y + C1, grey_x**2 + grey_y**2 + C1
     structure = 2 * (box_mean(x * y, recipe.window) - mean * mean_y) + C2
@@ -90,8 +106,39 @@ def _error_and_slopes(
     by_square = -similarity / structure_limit
     by_product = 2 * luminance * per_limits
     by_mean = 2 * (grey_y * structure * per_limits - grey_x * similarity / luminance_limit)
+    # The means also enter variance and covariance.
     by_mean = by_mean - 2 * mean * by_square - mean_y * by_product
-    return _of_similarity(similarity, x, y, recipe), torch.stack([by_mean, by_square, by_product])
+    size = size_of(centre(x - y, recipe.window), recipe.robust)
+    error = recipe.ssim_weight * ((1 - similarity) / 2).clamp(0, 1) + (1 - recipe.ssim_weight) * size
+    return _Channel(error, by_mean, by_square, by_product)
+
+
+def mean_error(channels: list[_Channel]) -> Tensor:
+    """(B, 1, h, w)."""
+    return torch.stack([channel.error for channel in channels], dim=1).mean(1, keepdim=True)
+
+
+def slopes_of(channels: list[_Channel]) -> list[Tensor]:
+    """(B, 1, h, w) each, three a channel."""
+    return [slope[:, None] for channel in channels for slope in channel[1:]]
+
+
+@Kernel
+def _statistics(padded: Tensor, window: int) -> tuple[Tensor, Tensor, Tensor]:
+    return tuple(statistics_of(padded, window))  # type: ignore[return-value]
+
+
+@Kernel
+def error_alone(x: Tensor, y: WindowStatistics, recipe: Recipe) -> Tensor:
+    """(B, 1, h, w) of (B, C, h + 2r, w + 2r)."""
+    return mean_error(of_channels(x, y, recipe))
+
+
+@Kernel
+def error_and_slopes(x: Tensor, y: WindowStatistics, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """The same and (B, 3 C, h, w)."""
+    channels = of_channels(x, y, recipe)
+    return mean_error(channels), torch.cat(slopes_of(channels), dim=1)
 
 
 @Kernel
@@ -101,20 +148,21 @@ def _gradient(x: Tensor, y: Tensor, slopes: Tensor, gradient: Tensor, recipe: Re
     Args:
         x: (B, C, H + 6r, W + 6r).
         y: the same.
-        slopes: (3, B, C, H + 4r, W + 4r).
+        slopes: (B, 3 C, H + 4r, W + 4r).
         gradient: (B, 1, H + 4r, W + 4r) by the error, zero outside of the image.
         recipe: of the error.
     """
-    window = recipe.window
+    window, num_channels = recipe.window, x.shape[1]
     x, y = centre(x, 2 * window - 1), centre(y, 2 * window - 1)
-    by_mean, by_square, by_product = (box_mean(slope * gradient, window) for slope in slopes.unbind())
-    by_similarity = -recipe.ssim_weight / 2 / x.shape[1]
-    by_size = (1 - recipe.ssim_weight) / x.shape[1] * centre(gradient, window)
-    sign = (x - y) / size_of(x - y, True) if recipe.robust else (x - y).sign()
-    return by_similarity * (by_mean + 2 * x * by_square + y * by_product) + by_size * sign
-
-
-def _of_similarity(similarity: Tensor, x: Tensor, y: Tensor, recipe: Recipe) -> Tensor:
-    structure = ((1 - similarity) / 2).clamp(0, 1).mean(1, keepdim=True)
-    size = size_of(centre(x - y, recipe.window), recipe.robust).mean(1, keepdim=True)
-    return recipe.ssim_weight * structure + (1 - recipe.ssim_weight) * size
+    by_similarity = -recipe.ssim_weight / 2 / num_channels
+    by_size = (1 - recipe.ssim_weight) / num_channels * centre(gradient[:, 0], window)
+    by_channel = []
+    for channel, (own, other) in enumerate(zip(x.unbind(1), y.unbind(1), strict=True)):
+        of_channel = slopes[:, 3 * channel : 3 * channel + 3].unbind(1)
+        by_mean, by_square, by_product = (box_mean(slope * gradient[:, 0], window) for slope in of_channel)
+        difference = own - other
+        sign = difference / size_of(difference, True) if recipe.robust else difference.sign()
+        by_channel.append(
+            by_similarity * (by_mean + 2 * own * by_square + other * by_product) + by_size * sign
+        )
+    return torch.stack(by_channel, dim=1)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from selfsup_depth.geometry.camera import resize_intrinsics
-from selfsup_depth.geometry.resize import resize_by_area
+from selfsup_depth.geometry.resize import resize_by_area, upsample
 from selfsup_depth.geometry.view_synthesis import Gradient, synthesize
 from selfsup_depth.structures import PosedView, Synthesis, View
 
@@ -39,7 +38,7 @@ def synthesize_level(
         size = target.image.shape[-2:]
         if inverse_depth.shape[-2:] != size:
             # Inverse depth, not depth, is what may be interpolated: it is linear on a plane.
-            inverse_depth = F.interpolate(inverse_depth, size, mode="bilinear", align_corners=False)
+            inverse_depth = upsample(inverse_depth, size)
     else:
         level = (inverse_depth.shape[-2], inverse_depth.shape[-1])
         target = reduce_view(target, level)
