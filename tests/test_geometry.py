@@ -11,6 +11,7 @@ from torch.autograd import gradcheck
 
 from selfsup_depth.geometry import camera, inverse_depth, pose
 from selfsup_depth.geometry.projection import project_to_source
+from selfsup_depth.geometry.resize import upsample
 from selfsup_depth.geometry.view_synthesis import sample, synthesize
 from selfsup_depth.structures import PosedView, View
 
@@ -302,3 +303,17 @@ def test_coordinates_that_are_no_place_harm_nothing(value):
     sample(image, pixels).sum().backward()
     assert torch.isfinite(image.grad).all()
     assert pixels.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("factors", [(2, 2), (8, 4), (3, 2)])
+@pytest.mark.parametrize("size", [(6, 5), (1, 2)])
+def test_upsampling_has_the_gradient_of_interpolation(size, factors):
+    generator = torch.Generator().manual_seed(0)
+    values = torch.rand(2, 1, *size, generator=generator, dtype=torch.float64, requires_grad=True)
+    larger = (size[0] * factors[0], size[1] * factors[1])
+    plain = torch.nn.functional.interpolate(values, larger, mode="bilinear", align_corners=False)
+    weights = torch.rand(plain.shape, generator=generator, dtype=torch.float64)
+    made = upsample(values, larger)
+    assert torch.equal(made, plain)
+    found, expected = (torch.autograd.grad((one * weights).sum(), values)[0] for one in (made, plain))
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)

@@ -129,14 +129,14 @@ def _least_and_slopes(
     unmoved: Tensor | None,
     recipe: Recipe,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same and (B, 3 C, h, w), slopes of the source that is chosen."""
+    """The same and (3 C, B, h, w), slopes of the source that is chosen."""
     sources = [of_channels(image, y, recipe) for image in images]
     error, chosen = _choice([mean_error(channels) for channels in sources], usable, unmoved)
     slopes = slopes_of(sources[0])
     for source, channels in enumerate(sources[1:], start=1):
         others = zip(slopes_of(channels), slopes, strict=True)
-        slopes = [torch.where(chosen == source, own, other) for own, other in others]
-    return error, chosen, torch.cat(slopes, dim=1)
+        slopes = [torch.where(chosen[:, 0] == source, own, other) for own, other in others]
+    return error, chosen, torch.stack(slopes)
 
 
 def _choice(errors: list[Tensor], usable: Sequence[Tensor], unmoved: Tensor | None) -> tuple[Tensor, Tensor]:

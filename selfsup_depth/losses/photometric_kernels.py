@@ -31,7 +31,7 @@ from selfsup_depth.losses.ssim import (
 def wide_padded(image: Tensor, window: int) -> Tensor:
     """(B, C, H, W) to (B, C, H + 6r, W + 6r) about mid-grey: reflected over r, anything over 2r more."""
     if min(image.shape[-2:]) > 3 * (window // 2):
-        return F.pad(image - MID_GREY, [3 * (window // 2)] * 4, mode="reflect")
+        return F.pad(image, [3 * (window // 2)] * 4, mode="reflect").sub_(MID_GREY)
     return F.pad(about_mid_grey(image, window), [window - 1] * 4)
 
 
@@ -115,12 +115,15 @@ def _of_channel(x: Tensor, y: Tensor, mean_y: Tensor, variance_y: Tensor, recipe
 
 def mean_error(channels: list[_Channel]) -> Tensor:
     """(B, 1, h, w)."""
-    return torch.stack([channel.error for channel in channels], dim=1).mean(1, keepdim=True)
+    total = channels[0].error
+    for channel in channels[1:]:
+        total = total + channel.error
+    return (total / len(channels))[:, None]
 
 
 def slopes_of(channels: list[_Channel]) -> list[Tensor]:
-    """(B, 1, h, w) each, three a channel."""
-    return [slope[:, None] for channel in channels for slope in channel[1:]]
+    """(B, h, w) each, three a channel."""
+    return [slope for channel in channels for slope in channel[1:]]
 
 
 @Kernel
@@ -136,9 +139,9 @@ def error_alone(x: Tensor, y: WindowStatistics, recipe: Recipe) -> Tensor:
 
 @Kernel
 def error_and_slopes(x: Tensor, y: WindowStatistics, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """The same and (B, 3 C, h, w)."""
+    """The same and (3 C, B, h, w)."""
     channels = of_channels(x, y, recipe)
-    return mean_error(channels), torch.cat(slopes_of(channels), dim=1)
+    return mean_error(channels), torch.stack(slopes_of(channels))
 
 
 @Kernel
@@ -148,7 +151,7 @@ def _gradient(x: Tensor, y: Tensor, slopes: Tensor, gradient: Tensor, recipe: Re
     Args:
         x: (B, C, H + 6r, W + 6r).
         y: the same.
-        slopes: (B, 3 C, H + 4r, W + 4r).
+        slopes: (3 C, B, H + 4r, W + 4r).
         gradient: (B, 1, H + 4r, W + 4r) by the error, zero outside of the image.
         recipe: of the error.
     """
@@ -158,7 +161,7 @@ def _gradient(x: Tensor, y: Tensor, slopes: Tensor, gradient: Tensor, recipe: Re
     by_size = (1 - recipe.ssim_weight) / num_channels * centre(gradient[:, 0], window)
     by_channel = []
     for channel, (own, other) in enumerate(zip(x.unbind(1), y.unbind(1), strict=True)):
-        of_channel = slopes[:, 3 * channel : 3 * channel + 3].unbind(1)
+        of_channel = slopes[3 * channel : 3 * channel + 3].unbind()
         by_mean, by_square, by_product = (box_mean(slope * gradient[:, 0], window) for slope in of_channel)
         difference = own - other
         sign = difference / size_of(difference, True) if recipe.robust else difference.sign()
