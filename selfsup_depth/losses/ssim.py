@@ -95,10 +95,10 @@ def similarity_and_slopes(padded: Tensor, y: WindowStatistics, window: int) -> t
 
 
 def similarity_of(padded: Tensor, y: WindowStatistics, window: int) -> Tensor:
-    """SSIM alone; see `similarity_and_slopes`."""
+    """SSIM alone, to the last digit what `similarity_and_slopes` says: equal images tie."""
     x = statistics_of(padded, window)
     luminance, luminance_limit, structure, structure_limit = _factors(x, y, window)
-    return luminance.mul_(structure).div_(luminance_limit.mul_(structure_limit))
+    return luminance.mul_(structure).mul_(luminance_limit.mul_(structure_limit).reciprocal_())
 
 
 def _factors(x: WindowStatistics, y: WindowStatistics, window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
