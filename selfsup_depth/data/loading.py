@@ -16,6 +16,7 @@ from selfsup_depth.data.order import ShuffledOrder
 from selfsup_depth.data.readers import answered, reader_options
 from selfsup_depth.data.recording import Photograph
 from selfsup_depth.data.transforms import in_unit_range
+from selfsup_depth.data.waiting import Waiting
 from selfsup_depth.structures import Batch, Measured, View
 
 Given = TypeVar("Given", Batch, Measured)
@@ -59,6 +60,7 @@ class TrainingLoader(DataLoader[Batch]):
         self._epoch = 0
         self._num_given = 0
         self._resumed = False
+        self.waiting = Waiting()
         super().__init__(
             examples, batch_size, sampler=self.order, drop_last=True, **reader_options(num_workers)
         )
@@ -70,7 +72,8 @@ class TrainingLoader(DataLoader[Batch]):
         assert self.batch_size is not None
         self.order.begin(self._epoch, done=self._num_given * self.batch_size)
         batches = super().__iter__()
-        for batch in answered(batches, lambda _: self.images_of(self._epoch, self._num_given)[0]):
+        given = answered(batches, lambda _: self.images_of(self._epoch, self._num_given)[0])
+        for batch in self.waiting.counted(given):
             self._num_given += 1
             yield batch
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import torch
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
 from torch.utils.data import DataLoader
 
 from selfsup_depth.data.datamodule import DepthDataModule
@@ -17,6 +17,8 @@ from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.learned_intrinsics import learned_camera, learns_intrinsics
 from selfsup_depth.training.rebuilding import rebuilding_errors
 from selfsup_depth.training.run_directory import RunDirectory
+from selfsup_depth.training.speed import SpeedMeter
+from selfsup_depth.training.speed_advice import advice, circumstances
 from selfsup_depth.training.storage import write_text
 
 
@@ -51,7 +53,21 @@ def evaluate_and_report(
         result["intrinsics"] = camera.as_dict()
         print(camera.report())
     write_text(directory.path / "evaluation.json", json.dumps(result, indent=2) + "\n")
+    report_speed(trainer, module, data, directory)
     print(f"run: {directory.path} (checkpoints/last.ckpt, pictures/, metrics.csv, TensorBoard events)")
+
+
+def report_speed(
+    trainer: Trainer, module: SelfSupervisedDepth, data: DepthDataModule, directory: RunDirectory
+) -> None:
+    """Print how fast the run was and what would help, and write speed.json."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    meter = next(callback for callback in callbacks if isinstance(callback, SpeedMeter))
+    if speed := meter.speed(trainer):
+        limit = advice(speed, circumstances(trainer, module, data))
+        print(f"{speed.report()}\n{limit}")
+        text = json.dumps(speed._asdict() | {"advice": limit}, indent=2)
+        write_text(directory.path / "speed.json", text + "\n")
 
 
 @torch.inference_mode()

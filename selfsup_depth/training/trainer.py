@@ -23,6 +23,7 @@ from selfsup_depth.training.resuming import Difference, TakeEffect
 from selfsup_depth.training.run_directory import RunDirectory
 from selfsup_depth.training.saving import LastCheckpoint
 from selfsup_depth.training.signals import Signals
+from selfsup_depth.training.speed import SpeedMeter
 from selfsup_depth.training.synchronised_norm import SynchronisedNorms
 from selfsup_depth.training.togetherness import Togetherness
 
@@ -78,6 +79,7 @@ def make_callbacks(
     """What accompanies a run: checkpoints with their record, pictures, progress, learning rate."""
     last = LastCheckpoint(directory.last, (every_n_steps, config["save_every"]), config["keep"])
     callbacks: list[Callback] = [
+        SpeedMeter(),
         Togetherness(config["process_timeout"]),
         FiniteGuard(directory.path / "nonfinite_steps.jsonl"),
         CollapseMonitor(directory.path / "collapse.jsonl"),
