@@ -70,12 +70,14 @@ COLLAPSES = [CONSTANT, STILL, STATIC, NEAR, FAR]
 NAMES = ["constant", "still", "static", "near", "far"]
 
 
-def collapse(request, train, folder, capsys, planted, steps):
+def collapse(request, train, folder, capsys, planted, steps, consequences=()):
     fixture, method, options, cause, knob = planted
     if fixture:
         request.getfixturevalue(fixture)
     assert train(folder, f"--trainer.max_steps={steps}", *options, method=method) == 0
-    assert causes(folder) == [cause]
+    found = causes(folder)
+    assert found.count(cause) == 1
+    assert set(found) <= {cause, *consequences}
     lines = [line for line in capsys.readouterr().err.splitlines() if knob in line]
     assert len(lines) == 1
 
@@ -88,7 +90,8 @@ def test_a_collapse_is_said_once_with_its_cause(request, train, tmp_path, capsys
 @pytest.mark.slow
 @pytest.mark.parametrize("planted", COLLAPSES, ids=NAMES)
 def test_a_collapse_is_said_within_two_hundred_steps(request, train, tmp_path, capsys, planted):
-    collapse(request, train, tmp_path / "run", capsys, planted, 200)
+    # Where nothing moves or all is masked, smoothness alone teaches, and in time flattens the depth.
+    collapse(request, train, tmp_path / "run", capsys, planted, 200, ["constant inverse depth"])
 
 
 def test_four_looks_are_not_enough_and_a_good_one_begins_anew(tmp_path):

@@ -156,6 +156,7 @@ def end_others(error: Exception, trainer: Trainer) -> None:
     if not started and not outside:
         os.kill(os.getppid(), signal.SIGKILL)  # the first process hangs and hears nothing else
         end_at_once(message)
+    print(file=sys.stderr)  # this process, or the first one, may have left its progress on the line
     raise LostProcessError(message)
 
 
