@@ -36,7 +36,7 @@ def batched(view: View) -> View:
 
 
 def view_of(camera: Camera, index: int) -> View:
-    return batched(FRAMING.view(camera.frames[index].image.pixels(), camera.K))
+    return batched(FRAMING.view(camera.frames[index].image.pixels(camera.size), camera.K))
 
 
 def grey_levels(target: View, source: View, T: Tensor, depth: np.ndarray) -> float:

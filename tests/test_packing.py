@@ -63,7 +63,9 @@ def assert_equal(first: Batch, second: Batch) -> None:
 def count_reads(monkeypatch) -> list[Path]:
     """The files that are decoded from now on."""
     pixels, paths = ImageFile.pixels, []
-    monkeypatch.setattr(ImageFile, "pixels", lambda image: (paths.append(image.path), pixels(image))[1])
+    monkeypatch.setattr(
+        ImageFile, "pixels", lambda image, *told: (paths.append(image.path), pixels(image, *told))[1]
+    )
     return paths
 
 

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from selfsup_depth.data.augmentation import Augmentation
 from selfsup_depth.data.mask_files import read_mask
 from selfsup_depth.data.packing import PackedFrames
-from selfsup_depth.data.recording import Camera, Matrix, Recording, check_size
+from selfsup_depth.data.recording import Camera, Matrix, Recording
 from selfsup_depth.data.selection import OTHER_SIDE, Example, Needs
 from selfsup_depth.data.transforms import Framing
 from selfsup_depth.structures import Batch, Measured, PosedView, VideoView, View
@@ -90,7 +90,7 @@ class TrainingExamples(Dataset[Batch]):
     def _view(self, recording: Recording, side: str, index: int, framing: Framing) -> View:
         camera = recording.cameras[side]
         if self.packed is None:
-            return _view(camera, index, framing)
+            return _view(camera, index, framing, framing.reduction(camera.size))
         return self.packed.view((recording.name, side, index), camera, framing)
 
     def _motion(self, example: Example, offset: int, framing: Framing) -> Tensor:
@@ -142,8 +142,6 @@ def _counted(example: Example, framing: Framing) -> Tensor:
     return torch.ones(1, *framing.size, dtype=torch.bool) if mask is None else framing.mask(read_mask(mask))
 
 
-def _view(camera: Camera, index: int, framing: Framing) -> View:
-    image = camera.frames[index].image
-    pixels = image.pixels()
-    check_size(pixels.shape[:2], camera.size, image)
-    return framing.view(pixels, camera.K)
+def _view(camera: Camera, index: int, framing: Framing, reduction: int = 1) -> View:
+    pixels = camera.frames[index].image.pixels(camera.size, reduction)
+    return framing.view(pixels, camera.K, camera.size)

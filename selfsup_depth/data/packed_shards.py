@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selfsup_depth.data.grey_images import Bar, in_parallel
-from selfsup_depth.data.recording import Camera, Frame, Recording, check_size
+from selfsup_depth.data.recording import Camera, Frame, Recording
 from selfsup_depth.data.transforms import Framing
 from selfsup_depth.errors import DataError, StorageError, first_line
 
 # To be raised when the way to resize changes, so that what is kept is not believed.
-_VERSION = 2
+_VERSION = 3
 _FRAMES_PER_SHARD = 128
 # A part that nobody has written to for so long is what a killed process left behind.
 _SECONDS_TO_ABANDON = 3600
@@ -107,14 +107,14 @@ def write(shard: Shard, needed: Collection[Place], title: str) -> None:
     def resized(item: tuple[Place, Frame]) -> NDArray[np.uint8] | None:
         place, frame = item
         try:
-            pixels = frame.image.pixels()
-            check_size(pixels.shape[:2], shard.camera.size, frame.image)
+            pixels = frame.image.pixels(stored, framing.reduction(stored))
         except DataError:
             if place in needed:
                 raise
             return None
-        return np.asarray(Framing(shard.size).pixels(pixels))
+        return np.asarray(framing.pixels(pixels, stored))
 
+    framing, stored = Framing(shard.size), shard.camera.size
     items = list(zip(shard.places, shard.frames, strict=True))
     part = shard.file.with_name(f".{shard.file.name}.{os.getpid()}")
     try:

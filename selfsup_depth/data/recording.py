@@ -47,13 +47,20 @@ class Photograph(abc.ABC):
             DataError: the file is missing or not what it should be.
         """
 
-    def pixels(self) -> Pixels:
+    def pixels(self, size: tuple[int, int], reduction: int = 1) -> Pixels:
         """What `read` reads, to be written to: where there is a faster way to it, by that.
 
+        Args:
+            size: height and width that it must have.
+            reduction: 2, 4 or 8 = each side may come so many times shorter, rounded up, where the
+                format makes that easier; pixels then are means of squares from the upper left on.
+
         Raises:
-            DataError: as `read`.
+            DataError: as `read`, or it has another size.
         """
-        return np.array(self.read())
+        pixels = np.array(self.read())
+        check_size(pixels.shape[:2], size, self)
+        return pixels
 
     def check(self, size: tuple[int, int]) -> None:  # noqa: B027 (a frame of a video has no header)
         """Refuse what can be seen to be wrong without decoding.

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from tqdm import tqdm
 
-from selfsup_depth.data.recording import Camera, DepthSource, Photograph, check_size
+from selfsup_depth.data.recording import Camera, DepthSource, Photograph
 from selfsup_depth.data.selection import Example, Needs, Selection
 from selfsup_depth.errors import DataError
 
@@ -138,11 +138,7 @@ def _files(example: Example, needs: Needs) -> Iterator[_File]:
 
 def _photograph(camera: Camera, index: int) -> _File:
     image, size = camera.frames[index].image, camera.size
-
-    def read() -> None:
-        check_size(image.pixels().shape[:2], size, image)
-
-    return _File(image, image.path, lambda: image.check(size), read)
+    return _File(image, image.path, lambda: image.check(size), lambda: image.pixels(size))
 
 
 def _measured(source: DepthSource) -> _File:

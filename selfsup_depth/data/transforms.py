@@ -21,15 +21,30 @@ from selfsup_depth.geometry.camera import crop_intrinsics, flip_intrinsics, resi
 from selfsup_depth.geometry.pose import flip_pose
 from selfsup_depth.structures import View
 
+# What the decoder of JPEG can do before it makes the pixels, where so many times the pixels of the
+# result are left: KITTI's images then differ by a grey level of 255 from those of whole ones.
+_REDUCTIONS = 2, 4, 8
+_LEAST_LEFT = 4 / 3
 
-def resized(pixels: Pixels, size: tuple[int, int]) -> Tensor:
+
+def resized(pixels: Pixels, size: tuple[int, int], covered: tuple[float, float] | None = None) -> Tensor:
     """A photograph as bytes (3, H, W), resized by a triangle that grows with the reduction.
 
     So nothing finer than a pixel is aliased. On bytes this takes a quarter of Pillow's time, which
     would be most of a loader's; said to be channels last, as they are, they need not be rearranged.
+
+    Args:
+        pixels: the photograph.
+        size: height and width of the result.
+        covered: rows and columns that the photograph covers, where its last ones go beyond it;
+            not given, all.
     """
     image = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
-    if image.shape[2:] != size:
+    if covered:
+        # The size of the result is rounded down from these; they must not fall short of it.
+        factors = [to * (1 + 1e-9) / extent for to, extent in zip(size, covered, strict=True)]
+        image = F.interpolate(image, scale_factor=factors, mode="bilinear", antialias=True)
+    elif image.shape[2:] != size:
         image = F.interpolate(image, size, mode="bilinear", antialias=True)
     return image[0].contiguous()
 
@@ -71,21 +86,33 @@ class Framing(NamedTuple):
         top, left = round(self.down * (size[0] - height)), round(self.right * (size[1] - width))
         return Window(top, left, height, width)
 
-    def view(self, pixels: Pixels, K: Matrix) -> View:
+    def reduction(self, size: tuple[int, int]) -> int:
+        """How many times shorter the sides of a photograph may be before it is too small; 1 if it is cut."""
+        if self.window(size) != (0, 0, *size):
+            return 1
+        left = min(stored / to for stored, to in zip(size, self.size, strict=True))
+        return max((k for k in _REDUCTIONS if left >= k * _LEAST_LEFT), default=1)
+
+    def view(self, pixels: Pixels, K: Matrix, size: tuple[int, int] | None = None) -> View:
         """A photograph and its camera, framed.
 
         Args:
-            pixels: the photograph.
-            K: (3, 3) in its pixels.
+            pixels: the photograph, maybe reduced.
+            K: (3, 3) in pixels of the photograph.
+            size: height and width of the photograph; not given, those of `pixels`.
 
         Returns:
             image (3, H, W), bytes, and K (3, 3), float32.
         """
-        return self.framed_view(self.pixels(pixels), K, (pixels.shape[0], pixels.shape[1]))
+        size = size or (pixels.shape[0], pixels.shape[1])
+        return self.framed_view(self.pixels(pixels, size), K, size)
 
-    def pixels(self, pixels: Pixels) -> Tensor:
+    def pixels(self, pixels: Pixels, size: tuple[int, int]) -> Tensor:
         """A photograph, cut and resized but not mirrored, bytes (3, H, W)."""
-        top, left, height, width = self.window((pixels.shape[0], pixels.shape[1]))
+        if pixels.shape[:2] != size:
+            reduction = self.reduction(size)
+            return resized(pixels, self.size, (size[0] / reduction, size[1] / reduction))
+        top, left, height, width = self.window(size)
         return resized(np.ascontiguousarray(pixels[top : top + height, left : left + width]), self.size)
 
     def framed_view(self, pixels: Tensor, K: Matrix, size: tuple[int, int]) -> View:

@@ -136,7 +136,7 @@ class Predictor:
     def seen(self, pictures: Sequence[Image.Image]) -> Tensor:
         """Pictures as the networks see them: (N, 3, h, w) in [0, 1] at the training size."""
         framing = Framing(self.size)
-        images = torch.stack([framing.pixels(np.array(picture)) for picture in pictures])
+        images = torch.stack([framing.view(np.array(picture), np.eye(3)).image for picture in pictures])
         return in_unit_range(images.to(self.device))
 
     @torch.inference_mode()

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from selfsup_depth.data.check.evidence import Evidence
 from selfsup_depth.data.check.finding import Finding, refusal
 from selfsup_depth.data.grey_images import Bar, in_parallel
-from selfsup_depth.data.recording import Photograph, check_size
+from selfsup_depth.data.recording import Photograph
 from selfsup_depth.data.screening import MAX_BAD_SHARE
 from selfsup_depth.errors import DataError
 
@@ -30,7 +30,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         try:
             image.check(size)
             if image in decoded:
-                check_size(image.pixels().shape[:2], size, image)
+                image.pixels(size)
         except DataError as error:
             return error
         return None
