@@ -153,3 +153,14 @@ def test_red_stays_red_when_it_is_reduced(tmp_path):
     for reduction in (1, 2, 4, 8):
         pixels = ImageFile(tmp_path / "a.jpg").pixels((60, 80), reduction)
         assert np.abs(pixels.astype(int) - (200, 100, 10)).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(160, 168), (161, 175)])
+def test_every_size_is_reached_from_a_reduced_jpeg(tmp_path, size):
+    """Rounding in what the sides are multiplied by must not cost a row."""
+    Image.new("RGB", size[::-1]).save(tmp_path / "a.jpg")
+    for height in range(5, 60):
+        framing = Framing((height, height + 1))
+        pixels = ImageFile(tmp_path / "a.jpg").pixels(size, framing.reduction(size))
+        assert pixels.shape[0] < size[0]
+        assert framing.view(pixels, np.eye(3), size).image.shape == (3, height, height + 1)
