@@ -26,7 +26,7 @@ FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 ROOT = "__init__"
 
 LIBRARY_USERS = {
-    "pykitti": {"data/kitti_raw.py"},
+    "pykitti": {"data/kitti_raw.py", "data/kitti_oxts.py"},
     "pytorch_lightning": {"modules/", "training/", "commands/", "data/datamodule.py", "data/loading.py"},
     "cv2": {"data/"},
     "av": {"data/"},

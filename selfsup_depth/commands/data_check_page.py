@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from selfsup_depth.commands.data_check import MARKS, verdict
 from selfsup_depth.data.check.finding import Finding
 from selfsup_depth.data.check.gathering import Report
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.photograph import Photograph
 from selfsup_depth.errors import DataError
 from selfsup_depth.training.page_style import STYLE
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.photograph import Photograph
 from selfsup_depth.errors import DataError
 
 Grey = NDArray[np.uint8]

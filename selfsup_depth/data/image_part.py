@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.photograph import Photograph
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from selfsup_depth.data.recording import Photograph, Pixels, check_size
+from selfsup_depth.data.photograph import Photograph, Pixels, check_size
 from selfsup_depth.errors import DataError, first_line
 
 # Pillow opens 40 formats, some of which start other programs; photographs need these.

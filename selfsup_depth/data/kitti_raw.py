@@ -1,14 +1,12 @@
 """KITTI raw: folders by day and drive, calibration by day, colour cameras 2 (left) and 3.
 
-The only file that knows pykitti, which builds motions and decodes positions. Files are read by
+With kitti_oxts.py alone it knows pykitti, which builds motions and decodes positions. Files are read by
 us, because pykitti takes a negative focal length or an empty packet as it is, and wants every
 sensor of a drive to be there.
 """
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +18,13 @@ import pykitti
 from selfsup_depth.data.calibration import MAX_METRES, check_principal_point, read_calibration
 from selfsup_depth.data.depth_files import DepthPng, annotated_folders
 from selfsup_depth.data.images import ImageFile, first_size
+from selfsup_depth.data.kitti_oxts import UNKNOWN, Packet, read_packets
 from selfsup_depth.data.layout import Layout, check_root, numbered_files
 from selfsup_depth.data.moving_masks import MovingMask
 from selfsup_depth.data.recording import Camera, DepthSource, Frame, Matrix, Recording
-from selfsup_depth.data.speed_log import MAX_SPEED
-from selfsup_depth.data.text_files import parse_numbers, read_lines
 from selfsup_depth.data.timestamps import read_timestamps
 from selfsup_depth.data.velodyne import DepthOfPoint, VelodyneDepth
 from selfsup_depth.errors import DataError
-
-log = logging.getLogger(__name__)
 
 CAMERA_NUMBERS = {"l": "02", "r": "03"}
 _DRIVES = "????_??_??/????_??_??_drive_*_*"
@@ -67,7 +62,7 @@ class KittiRaw(Layout):
         return [self._recording(root, drive, days[drive.parent]) for drive in drives]
 
     def _recording(self, root: Path, drive: Path, day: _Day) -> Recording:
-        packets = _read_packets(drive / "oxts" / "data")
+        packets = read_packets(drive / "oxts" / "data")
         cameras = {}
         for side, number in CAMERA_NUMBERS.items():
             if images := numbered_files(drive / f"image_{number}" / "data"):
@@ -80,7 +75,7 @@ class KittiRaw(Layout):
         drive: Path,
         calibrated: _CalibratedCamera,
         images: dict[int, Path],
-        packets: dict[int, _Packet],
+        packets: dict[int, Packet],
     ) -> Camera:
         calibrated.check_size(images.values())
         seconds = read_timestamps(drive / f"image_{calibrated.number}" / "timestamps.txt", max(images) + 1)
@@ -91,7 +86,7 @@ class KittiRaw(Layout):
         T_imu_from_camera = np.linalg.inv(calibrated.T_camera_from_imu)
         frames = {}
         for index, image in images.items():
-            packet = packets.get(index, _UNKNOWN)
+            packet = packets.get(index, UNKNOWN)
             pose = None if packet.T_world_from_imu is None else packet.T_world_from_imu @ T_imu_from_camera
             frames[index] = Frame(
                 index,
@@ -175,50 +170,3 @@ def _read_rigid(path: Path) -> Matrix:
     if not (np.abs(T[:3, 3]) < MAX_METRES).all():
         raise DataError(f"the sensors stand too far apart, in {rigid.where('T')}; restore the file")
     return T
-
-
-@dataclass(frozen=True, eq=False)
-class _Packet:
-    """What the car's GPS and inertial unit (oxts) said at one frame."""
-
-    speed: float = math.nan
-    T_world_from_imu: Matrix | None = None
-
-
-_UNKNOWN = _Packet()
-
-
-def _read_packets(folder: Path) -> dict[int, _Packet]:
-    """Speed and pose by frame index; the world's origin and scale are those of the first packet."""
-    packets: dict[int, _Packet] = {}
-    scale, origin, num_bad = math.nan, np.zeros(3), 0
-    for index, path in numbered_files(folder, (".txt",)).items():
-        values = _read_oxts(path)
-        if not math.isfinite(sum(values)):
-            num_bad += 1
-            continue
-        if not packets:
-            scale = math.cos(math.radians(values.lat))
-            origin = pykitti.utils.pose_from_oxts_packet(values, scale)[1]
-        rotation, position = pykitti.utils.pose_from_oxts_packet(values, scale)
-        T_world_from_imu = pykitti.utils.transform_from_rot_trans(rotation, position - origin)
-        packets[index] = _Packet(math.hypot(values.vf, values.vl, values.vu), T_world_from_imu)
-    if num_bad:
-        log.warning("speed and pose of %d frames are not finite and left out, in %s", num_bad, folder)
-    return packets
-
-
-def _read_oxts(path: Path) -> pykitti.utils.OxtsPacket:
-    lines = read_lines(path, "oxts packet")
-    if len(lines) != 1:
-        raise DataError(f"oxts packet has {len(lines)} lines, not one, in {path}; restore the file")
-    number, line = lines[0]
-    where = f"{path}:{number}"
-    fields = pykitti.utils.OxtsPacket._fields
-    packet = pykitti.utils.OxtsPacket(*parse_numbers(line, where, count=len(fields), finite=False))
-    if abs(packet.lat) >= 90 or abs(packet.lon) > 360 or abs(packet.alt) > MAX_METRES:
-        place = f"latitude {packet.lat:g}, longitude {packet.lon:g}, altitude {packet.alt:g} m"
-        raise DataError(f"{place} is no place on a road, in {where}; restore the file")
-    if any(abs(speed) > MAX_SPEED for speed in (packet.vf, packet.vl, packet.vu)):
-        raise DataError(f"speed of more than {MAX_SPEED:g} m/s, in {where}; restore the file")
-    return packet

@@ -15,7 +15,8 @@ from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, ImageFile, first_size
 from selfsup_depth.data.lens import Lens, rectification, undistortion
 from selfsup_depth.data.natural_order import natural_order
 from selfsup_depth.data.new_folder import folder_at_once, refuse_existing
-from selfsup_depth.data.recording import Matrix, check_size
+from selfsup_depth.data.photograph import check_size
+from selfsup_depth.data.recording import Matrix
 from selfsup_depth.data.rig_file import read_rig
 from selfsup_depth.errors import DataError
 

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from selfsup_depth.data.examples import MeasuredExamples, TrainingExamples
 from selfsup_depth.data.order import ShuffledOrder
+from selfsup_depth.data.photograph import Photograph
 from selfsup_depth.data.readers import answered, reader_options
-from selfsup_depth.data.recording import Photograph
 from selfsup_depth.data.transforms import in_unit_range
 from selfsup_depth.data.waiting import Waiting
 from selfsup_depth.structures import Batch, Measured, View

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.photograph import Photograph
 from selfsup_depth.errors import LostProcessError, first_line
 
 # A reader that hangs (a dead network drive) is an error after this time, not a run that waits.

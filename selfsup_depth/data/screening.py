@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple
 
 from tqdm import tqdm
 
-from selfsup_depth.data.recording import Camera, DepthSource, Photograph
+from selfsup_depth.data.photograph import Photograph
+from selfsup_depth.data.recording import Camera, DepthSource
 from selfsup_depth.data.selection import Example, Needs, Selection
 from selfsup_depth.errors import DataError
 

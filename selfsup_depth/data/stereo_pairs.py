@@ -14,7 +14,8 @@ from selfsup_depth.data.images import PHOTOGRAPH_SUFFIXES, ImageFile, first_size
 from selfsup_depth.data.kitti_stereo import Disparity, is_kitti_stereo, kitti_pairs
 from selfsup_depth.data.layout import Layout, by_one_name, check_root
 from selfsup_depth.data.natural_order import natural_order
-from selfsup_depth.data.recording import Camera, Frame, Photograph, Recording
+from selfsup_depth.data.photograph import Photograph
+from selfsup_depth.data.recording import Camera, Frame, Recording
 from selfsup_depth.data.rig_file import DISTORTION, StatedRig, read_rig
 from selfsup_depth.data.speed_log import NO_SPEED, SpeedLog
 from selfsup_depth.data.video_file import speed_file_of, video_index, videos_under

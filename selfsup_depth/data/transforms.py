@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from selfsup_depth.data.recording import Matrix, Pixels
+from selfsup_depth.data.photograph import Pixels
+from selfsup_depth.data.recording import Matrix
 from selfsup_depth.geometry.camera import crop_intrinsics, flip_intrinsics, resize_intrinsics
 from selfsup_depth.geometry.pose import flip_pose
 from selfsup_depth.structures import View

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 from PIL import Image
 
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.photograph import Photograph
 from selfsup_depth.data.video_index import VideoIndex
 from selfsup_depth.data.video_scan import checksum
 from selfsup_depth.data.video_stream import VideoStream

@@ -15,7 +15,7 @@ from faults.parser import Parser, finite
 from faults.workshop import SEAL, TINY
 from PIL import Image
 
-from selfsup_depth.data import kitti_odometry, kitti_raw
+from selfsup_depth.data import kitti_odometry, kitti_oxts, kitti_raw
 from selfsup_depth.data.calibration import read_calibration
 from selfsup_depth.data.depth_files import read_uint16
 from selfsup_depth.data.images import MAX_PIXELS, read_rgb
@@ -59,12 +59,12 @@ def poses(path: Path) -> None:
 
 def packet(path: Path) -> None:
     """Whose numbers may be unknown, but not absurd."""
-    assert not abs(kitti_raw._read_oxts(path).lat) >= 90
+    assert not abs(kitti_oxts._read_oxts(path).lat) >= 90
 
 
 def packets(path: Path) -> None:
     """Of a whole folder, whose only packet this is."""
-    for found in kitti_raw._read_packets(path.parent).values():
+    for found in kitti_oxts.read_packets(path.parent).values():
         finite(found.speed, found.T_world_from_imu)
 
 

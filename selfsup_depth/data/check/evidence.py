@@ -13,7 +13,8 @@ import numpy as np
 from selfsup_depth.data.check.pairs import StereoPair, measure_pair
 from selfsup_depth.data.check.steps import Step, measure_step
 from selfsup_depth.data.grey_images import Bar, SmallImages, in_parallel
-from selfsup_depth.data.recording import Camera, Photograph, Recording
+from selfsup_depth.data.photograph import Photograph
+from selfsup_depth.data.recording import Camera, Recording
 from selfsup_depth.data.selection import Example, Needs
 
 Measurement = TypeVar("Measurement")

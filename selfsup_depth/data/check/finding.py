@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.photograph import Photograph
 from selfsup_depth.errors import DataError
 
 # "error": training is refused or pointless; "warning": it is worse than it could be; "fact": as it should be.

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfsup_depth.data.grey_images import Grey, read_grey
-from selfsup_depth.data.recording import Matrix, Photograph
+from selfsup_depth.data.photograph import Photograph
+from selfsup_depth.data.recording import Matrix
 from selfsup_depth.data.selection import Example
 
 Values = NDArray[np.float64]

@@ -8,7 +8,8 @@ import numpy as np
 
 from selfsup_depth.data.frame_motion import frame_motion
 from selfsup_depth.data.grey_images import SmallImages
-from selfsup_depth.data.recording import Frame, Photograph
+from selfsup_depth.data.photograph import Photograph
+from selfsup_depth.data.recording import Frame
 from selfsup_depth.data.selection import Example
 
 # Standard deviation of the grey levels.

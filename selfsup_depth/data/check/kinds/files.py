@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from selfsup_depth.data.check.evidence import Evidence
 from selfsup_depth.data.check.finding import Finding, refusal
 from selfsup_depth.data.grey_images import Bar, in_parallel
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.photograph import Photograph
 from selfsup_depth.data.screening import MAX_BAD_SHARE
 from selfsup_depth.errors import DataError
 

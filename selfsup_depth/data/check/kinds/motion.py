@@ -10,7 +10,7 @@ import numpy as np
 from selfsup_depth.data.check.evidence import Evidence
 from selfsup_depth.data.check.finding import Finding, Severity
 from selfsup_depth.data.check.steps import Step
-from selfsup_depth.data.recording import Photograph
+from selfsup_depth.data.photograph import Photograph
 
 # Pixels of the training images. Below the first, depth follows from noise; KITTI's median is 4.
 LITTLE_PARALLAX = 1.0
