@@ -18,6 +18,7 @@ from benchmarks.race import Contender
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.photometric import Photometric
 from selfsup_depth.losses.smoothness import Smoothness
+from selfsup_depth.modules.base import Compile
 from selfsup_depth.modules.motion import predict_motions
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
 from selfsup_depth.networks.depth import DepthNet
@@ -28,14 +29,25 @@ from selfsup_depth.structures import Batch, VideoView, View
 def contenders(data: Work) -> dict[str, Contender]:
     """The step with the published objective and plain layouts, and ours; equal weights at the start."""
     torch.manual_seed(0)
+    networks = DepthNet(), PoseNet()
+    found = {
+        "published": published_step(*copy.deepcopy(networks), data),
+        "ours": our_step(module_of(*copy.deepcopy(networks)), data),
+        "compiled": our_step(module_of(*copy.deepcopy(networks), "objective"), data),
+    }
+    if torch.cpu._is_avx512_bf16_supported():
+        # As --trainer.precision bf16-mixed does; without such units it would be several times slower.
+        found["compiled, bf16"] = our_step(module_of(*networks, "objective"), data, torch.bfloat16)
+    return found
+
+
+def module_of(depth_net: DepthNet, pose_net: PoseNet, compile: Compile = "none") -> ViewSynthesis:
+    """What is trained, set as it is published."""
     terms: dict[str, LossTerm] = {
         "photometric": Photometric(padding="border"),
         "smoothness": Smoothness(SMOOTHNESS_WEIGHT),
     }
-    depth_net, pose_net = DepthNet(), PoseNet()
-    plain_nets = copy.deepcopy(depth_net), copy.deepcopy(pose_net)
-    module = ViewSynthesis(depth_net, terms, pose_net)
-    return {"published": published_step(*plain_nets, data), "ours": our_step(module, data)}
+    return ViewSynthesis(depth_net, terms, pose_net, compile=compile)
 
 
 def batch_of(data: Work) -> Batch:
@@ -68,13 +80,14 @@ def published_step(depth_net: DepthNet, pose_net: PoseNet, data: Work) -> Conten
     return step
 
 
-def our_step(module: ViewSynthesis, data: Work) -> Contender:
+def our_step(module: ViewSynthesis, data: Work, precision: torch.dtype = torch.float32) -> Contender:
     """The same through the module that is trained."""
     optimizer = module.optimization.adam(module.parameters())
     batch = batch_of(data)
 
     def step() -> Tensor:
-        value = torch.stack(list(module.objective(batch, module.estimate(batch)).values())).sum()
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            value = torch.stack(list(module.objective(batch, module.estimate(batch)).values())).sum()
         optimizer.zero_grad()
         value.backward()
         optimizer.step()

@@ -24,6 +24,10 @@ from selfsup_depth.losses.photometric_kernels import (
 )
 from selfsup_depth.losses.ssim import WindowStatistics
 
+# Compiling takes longer with each source that a kernel compares; more sources than these have kernels
+# of their own.
+MOST_IN_ONE_KERNEL = 3
+
 
 def of_the_least(values: list[Tensor], errors: list[Tensor], counted: Sequence[Tensor] = ()) -> Tensor:
     """The value of the source whose error is least, of those that count; the first of equals.

@@ -13,7 +13,7 @@ from selfsup_depth.geometry.resize import resize_by_area
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.losses.explainability import explained
 from selfsup_depth.losses.geometry_consistency import geometry_weights
-from selfsup_depth.losses.least_error import least_error, of_the_least
+from selfsup_depth.losses.least_error import MOST_IN_ONE_KERNEL, least_error, of_the_least
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.losses.photometric_error import clipped, photometric_error, window_statistics
 from selfsup_depth.losses.photometric_gradient import Recipe
@@ -108,7 +108,7 @@ class Photometric(LossTerm):
         self.mask_each_source = mask_each_source
         self.padding = padding
         self.clip_percentile = clip_percentile
-        self.robust = robust
+        self.recipe = Recipe(ssim_weight, window, robust)
         self.geometry_weighted = geometry_weighted
 
     def needs(self) -> set[Need]:
@@ -154,7 +154,7 @@ class Photometric(LossTerm):
         shown = [synthesis.valid for synthesis in estimate.syntheses] if self.padding == "masked" else []
         if self._in_one_kernel(reference, estimate):
             images = [synthesis.image for synthesis in estimate.syntheses]
-            return PerPixel(*least_error(images, reference.target, shown, reference.unmoved, self._recipe))
+            return PerPixel(*least_error(images, reference.target, shown, reference.unmoved, self.recipe))
         errors = [self._error(synthesis.image, reference.target) for synthesis in estimate.syntheses]
         if estimate.explainability:
             errors = list(explained(estimate, torch.cat(errors, dim=1)).tensor_split(len(errors), dim=1))
@@ -178,27 +178,22 @@ class Photometric(LossTerm):
     def _in_kernels(self) -> bool:
         return self.compiled and self.ssim_weight > 0
 
-    @property
-    def _recipe(self) -> Recipe:
-        return Recipe(self.ssim_weight, self.window, self.robust)
-
     def _in_one_kernel(self, reference: _Reference, estimate: DepthEstimate) -> bool:
         """Whether nothing comes between the sources' errors and the least of them."""
-        between = estimate.explainability or reference.unmoved_each
-        changed = self.geometry_weighted or self.clip_percentile > 0
-        return self._in_kernels and self.per_pixel_minimum and not (between or changed)
+        changed = estimate.explainability or self.geometry_weighted or self.clip_percentile
+        few = len(estimate.syntheses) <= MOST_IN_ONE_KERNEL
+        chosen = self.per_pixel_minimum and not reference.unmoved_each
+        return self._in_kernels and few and chosen and not changed
 
     def _error(self, image: Tensor, target: WindowStatistics) -> Tensor:
-        error = photometric_error(image, target, *self._recipe, self._in_kernels)
+        error = photometric_error(image, target, *self.recipe, self._in_kernels)
         return clipped(error, self.clip_percentile) if self.clip_percentile else error
 
     def _over_sources(
         self, errors: list[Tensor], counted: Sequence[Tensor] = (), weights: Sequence[Tensor] = ()
     ) -> Tensor:
         """Least or mean of the sources' errors, of those that count (absent: all), then weighted."""
-        values = (
-            [error * weight for error, weight in zip(errors, weights, strict=True)] if weights else errors
-        )
+        values = [error * w for error, w in zip(errors, weights, strict=True)] if weights else errors
         if self.per_pixel_minimum:
             return of_the_least(values, errors, counted)
         if not counted:
