@@ -32,12 +32,14 @@ COMMANDS = {
     "train": Command("selfsup_depth.commands.train", "train a depth network on stereo, on video, or on both"),
     "ablate": Command("selfsup_depth.commands.ablate", "train variants with several seeds and compare them"),
     "evaluate": Command("selfsup_depth.commands.evaluate", "compare depth or a path with the truth"),
-    "predict": Command("selfsup_depth.commands.predict", "predict depth for an image or a folder of images"),
+    "predict": Command(
+        "selfsup_depth.commands.predict", "predict depth of images and videos, clouds, the camera's path"
+    ),
     "export": Command("selfsup_depth.commands.export", "write a trained network for other programs"),
     "losses": Command(
         "selfsup_depth.commands.losses", "list the loss terms: purpose, paper, options, recipes"
     ),
-    "data": Command("selfsup_depth.commands.data", "make data to train on"),
+    "data": Command("selfsup_depth.commands.data", "make, convert, check and pack what is trained on"),
 }
 
 

@@ -281,6 +281,12 @@ def test_two_seeds_are_told_to_be_too_few_and_a_failed_seed_has_no_pair():
     assert rows[2].verdict == "failed"
 
 
+def test_one_seed_cannot_tell():
+    rows = compared({BASELINE: [0.2, None, 0.4], "x": [0.3, 0.1, None]})[1].rows
+    assert rows[1].verdict == "one seed cannot tell"
+    assert rows[1].differences["abs_rel"].mean == pytest.approx(0.1)
+
+
 def test_numbers_of_two_protocols_are_not_compared():
     other = Result({"abs_rel": 0.1}, {}, "protocol q", "q", 4)
     rows = compared({BASELINE: [0.2] * 3, "x": [0.3] * 3}, x={"result": other})[1].rows

@@ -14,11 +14,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from data_trees import DRIVE
 
+from selfsup_depth.ablation import worker
 from selfsup_depth.ablation.named_variants import read_lines
 from selfsup_depth.cli import main
 from selfsup_depth.resources import find_resource
@@ -285,6 +288,16 @@ def wait_until_the_second_run_trains(out):
         time.sleep(0.02)
 
 
+def processes_with(variable, value):
+    """Processes that were started with this in their environment, and what they forked."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{variable}={value}\0" in (folder / "environ").read_text(errors="replace"):
+                found.add(int(folder.name))
+    return found
+
+
 def gone_on_with(out, before):
     """The finished run was left alone, the other one went on from where it was."""
     assert before.items() <= evaluations(out).items()
@@ -315,8 +328,10 @@ def test_an_ablation_that_is_stopped_or_killed_does_nothing_twice(
     shutil.rmtree(next(killed.glob("runs/l1*")))
     kept = evaluations(killed)
     command = [sys.executable, "-m", "selfsup_depth", *slow(tiny, drive, killed)]
-    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    marked = os.environ | {"ABLATION_OF_A_TEST": str(killed)}
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=marked)
     wait_until_the_second_run_trains(killed)
+    assert processes_with("ABLATION_OF_A_TEST", killed) > {running.pid}
     running.kill()
     running.wait()
 
@@ -324,6 +339,23 @@ def test_an_ablation_that_is_stopped_or_killed_does_nothing_twice(
     assert main(slow(tiny, drive, stopped)) == 0
     assert main(slow(tiny, drive, killed)) == 0
     assert gone_on_with(stopped, before) == gone_on_with(killed, kept)
+    until = time.monotonic() + 100
+    while left := processes_with("ABLATION_OF_A_TEST", killed):
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
+def test_a_worker_whose_step_hangs_ends_all_the_same(monkeypatch):
+    """First told to save and end, and after a while ended."""
+    done = []
+    monkeypatch.setattr(worker, "parent_process", lambda: SimpleNamespace(sentinel="command"))
+    monkeypatch.setattr(worker, "wait", lambda sentinels: done.append(("waited for", *sentinels)))
+    system = SimpleNamespace(getpid=os.getpid, kill=lambda pid, number: done.append((pid, number)))
+    monkeypatch.setattr(worker, "os", system)
+    monkeypatch.setattr(worker, "time", SimpleNamespace(sleep=lambda seconds: done.append(seconds)))
+    monkeypatch.setattr(worker, "end_at_once", lambda message, code: done.append((message, code)))
+    worker._end_with_the_command()
+    assert done == [("waited for", "command"), (os.getpid(), signal.SIGTERM), worker.PATIENCE, ("", 143)]
 
 
 def test_every_named_variant_trains_a_step(tiny, drive, tmp_path):

@@ -16,6 +16,15 @@ from selfsup_depth.cli import main
         ("--optimizer.weight_decay=-1", "optimizer.weight_decay is -1"),
         ("--optimizer.betas=[2,3]", "optimizer.betas are [2.0, 3.0]; give two numbers from 0"),
         ("--optimizer.learning_rate=.nan", "optimizer.learning_rate is nan"),
+        (
+            "--optimizer.learning_rate=1e30",
+            "optimizer.learning_rate is 1e+30; give a number above 0 and up to 1",
+        ),
+        ("--trainer.max_steps=-1", "trainer.max_steps is -1, no limit; give --trainer.max_steps the run's"),
+        (
+            "--trainer.max_steps=1e3",
+            "trainer.max_steps is 1e3, on the command line; expected int, written 1000",
+        ),
         ("--model.losses.photometric.weight=-1", "weight of -1"),
         ("--model.losses.photometric.window=1001", "model.losses.photometric.window; give at most 63"),
         ("--model.depth_net.width=0", "width of 0"),
@@ -41,3 +50,10 @@ def test_frames_larger_than_any_that_can_be_read_are_not_written(tmp_path, capfd
         == 2
     )
     assert "give at most 64 megapixels" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--start=nan", "--end=inf"])
+def test_a_time_that_is_none_is_refused(tmp_path, capfd, option):
+    assert main(["data", "from-video", "unread.mp4", "--output", str(tmp_path / "out"), option]) == 2
+    name, _, value = option.partition("=")
+    assert capfd.readouterr().err == f"error: {name} is {value}; give seconds, for instance {name} 2.5\n"

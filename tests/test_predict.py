@@ -12,6 +12,7 @@ from known_network import SIZE, Brightness, expected, predict
 from PIL import Image
 
 import selfsup_depth
+from selfsup_depth.cli import main
 from selfsup_depth.errors import ConfigError, DataError
 from selfsup_depth.training.prediction import Predictor
 
@@ -197,3 +198,52 @@ def test_a_missing_checkpoint_is_exit_4(picture, tmp_path, capsys):
     picture.save(tmp_path / "a.png")
     where = ["--checkpoint", tmp_path / "none", "--input", tmp_path / "a.png", "--output", tmp_path / "out"]
     refused(where, 4, "give a .ckpt file", capsys)
+
+
+@pytest.mark.parametrize(
+    ("cameras", "told"),
+    [
+        ([], "no camera is recorded for --ply"),
+        (
+            [{"K": [[40, 0, 20], [0, 40, 40], [0, 0, 1]], "size": [80, 40]}],
+            "images are 150x50, the camera is for 40x80",
+        ),
+    ],
+)
+def test_a_cloud_without_a_camera_is_refused_before_anything_is_written(
+    checkpoint, picture, tmp_path, capfd, cameras, told
+):
+    picture.save(tmp_path / "a.png")
+    known = checkpoint("metric", cameras=cameras)
+    output = tmp_path / "new" / "out"
+    more = ["--input", str(tmp_path / "a.png"), "--output", str(output), "--ply"]
+    assert main(["predict", *known, *more]) == 2
+    *_, line = capfd.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert told in line
+    assert "give --K FILE or --fov DEGREES" in line
+    assert not output.parent.exists()
+
+
+def test_a_folder_that_was_there_stays(checkpoint, picture, tmp_path):
+    picture.save(tmp_path / "a.png")
+    (tmp_path / "out").mkdir()
+    more = ["--input", str(tmp_path / "a.png"), "--output", str(tmp_path / "out"), "--ply"]
+    assert main(["predict", *checkpoint("metric"), *more]) == 2
+    assert (tmp_path / "out").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"), [("onnx", "an ONNX graph"), ("pt2", "an exported program of torch")]
+)
+def test_an_exported_network_is_no_checkpoint(tmp_path, picture, capfd, suffix, kind):
+    picture.save(tmp_path / "a.png")
+    file = tmp_path / f"network.{suffix}"
+    file.write_bytes(b"anything")
+    more = ["--input", str(tmp_path / "a.png"), "--output", str(tmp_path / "out")]
+    assert main(["predict", f"--checkpoint={file}", *more]) == 4
+    assert capfd.readouterr().err == (
+        f"error: {kind} for other programs, not a checkpoint, in {file}; "
+        "give the run or the .ckpt that it was exported from\n"
+    )
+    assert not (tmp_path / "out").exists()

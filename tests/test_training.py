@@ -19,7 +19,7 @@ import yaml
 
 import selfsup_depth
 from selfsup_depth.cli import main
-from selfsup_depth.errors import ConfigError
+from selfsup_depth.errors import ConfigError, NumericError
 from selfsup_depth.training.checkpoint_io import write_sealed
 from selfsup_depth.training.pictures import Pictures
 
@@ -340,3 +340,37 @@ def test_two_processes_train_together(tiny, drive, tmp_path):
     # Eight examples in batches of two over two processes: two steps an epoch.
     assert checkpoint["epoch"] == 1
     assert finished.stdout.count("rebuilt training views") == 1, finished.stdout
+
+
+def test_a_run_that_has_no_steps_left_is_left_alone(train, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(run, "--trainer.max_steps=2") == 0
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    capsys.readouterr()
+    assert main(["train", f"--resume={run}"]) == 0
+    assert capsys.readouterr().out == (
+        f"nothing to do: all 2 steps are done, in {run}; more --trainer.max_steps go on\n"
+    )
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    assert main(["train", f"--resume={run}", "--trainer.max_steps=3"]) == 0
+    assert (run / "metrics_part_1.csv").read_bytes() == before["metrics.csv"]
+
+
+def test_a_run_that_ended_before_its_table_gets_it(train, tmp_path):
+    run = tmp_path / "run"
+    assert train(run, "--trainer.max_steps=1") == 0
+    (run / "evaluation.json").unlink()
+    assert main(["train", f"--resume={run}"]) == 0
+    assert (run / "evaluation.json").is_file()
+
+
+@pytest.mark.parametrize(("rate", "suspected"), [("0.5", True), ("0.1", False)])
+def test_a_high_learning_rate_is_the_first_suspect(train, tmp_path, capfd, monkeypatch, rate, suspected):
+    def not_finite(*_):
+        raise NumericError("depth is NaN")
+
+    monkeypatch.setattr("selfsup_depth.training.run.evaluate_and_report", not_finite)
+    assert train(tmp_path / "run", "--trainer.max_steps=1", f"--optimizer.learning_rate={rate}") == 5
+    *_, line = capfd.readouterr().err.strip().splitlines()
+    told = "; the first suspect is --optimizer.learning_rate=0.5, 1e-4 is usual"
+    assert line == f"error: depth is NaN{told * suspected}"

@@ -157,14 +157,12 @@ def _verdict(
         return "what the others are compared with"
     if metric in differences:
         difference = differences[metric]
+        if len(difference.by_seed) == 1:
+            return "one seed cannot tell"
         word = "worse" if is_worse(metric, difference.mean) else "better"
         if not difference.interval:
-            return f"{word} so far: no interval from {_seeds(len(difference.by_seed))}"
+            return f"{word} so far: no interval from {len(difference.by_seed)} seeds"
         return word if difference.excludes_zero else "not told apart"
     if len(alike) > 1:
         return "measured otherwise: not comparable"
     return "failed" if any(outcome.state is State.FAILED for outcome in runs) else "no finished pair yet"
-
-
-def _seeds(number: int) -> str:
-    return f"{number} seed" + "s" * (number > 1)

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from selfsup_depth.console import console
+from selfsup_depth.console import EXIT_CODES, console
 from selfsup_depth.errors import CheckpointError, RunInUseError, SelfsupDepthError
+from selfsup_depth.training.processes import end_at_once
 from selfsup_depth.training.run import assemble, fit
 from selfsup_depth.training.run_directory import RunDirectory
 
@@ -149,8 +150,13 @@ def _settle(surroundings: Surroundings) -> None:
 
 
 def _end_with_the_command() -> None:
-    """Save and end when the command's process is gone, even if it was killed without a word."""
+    """Save and end when the command's process is gone, even if it was killed without a word.
+
+    A step that hangs, or a signal that a library swallowed, does not keep the process for ever.
+    """
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE)
+    end_at_once("", EXIT_CODES[signal.SIGTERM])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from selfsup_depth.errors import StorageError
@@ -27,3 +29,21 @@ def make_folder(folder: Path, option: str) -> None:
         raise StorageError(
             f"cannot write ({error.strerror}), in {folder}; choose another {option}"
         ) from error
+
+
+@contextlib.contextmanager
+def folder_of_results(folder: Path, option: str) -> Iterator[None]:
+    """The same, for the time in which results are written: where none came, no folder stays.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        make_folder(folder, option)
+        yield
+    except BaseException:
+        for one in made:
+            with contextlib.suppress(OSError):  # not empty: there are results
+                one.rmdir()
+        raise

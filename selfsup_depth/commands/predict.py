@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfsup_depth.commands.output import make_folder
+from selfsup_depth.commands.output import folder_of_results
 from selfsup_depth.commands.predict_arguments import make_parser, refuse_bad_numbers
 from selfsup_depth.commands.predict_inputs import (
     inputs_named,
@@ -38,16 +38,16 @@ def run(arguments: list[str]) -> None:
     refuse_output_among_inputs(given.input, given.output)
     wanted = Wanted(given.npy, given.ply, given.max_depth)
     stems = stems_of_outputs(inputs, given.output, wanted)
-    make_folder(given.output, "--output")
-    from selfsup_depth.commands.predict_work import predict_inputs
+    with folder_of_results(given.output, "--output"):
+        from selfsup_depth.commands.predict_work import predict_inputs
 
-    num_bad = predict_inputs(prepare(given, wanted, inputs), inputs, stems)
-    kind = "images and videos" if any(map(is_video, inputs)) else "images"
-    print(f"{len(inputs) - num_bad} of {len(inputs)} {kind} predicted, in {given.output}")
-    if num_bad:
-        raise DataError(
-            f"{num_bad} of {len(inputs)} {kind} not predicted, in {given.input}; see the lines above"
-        )
+        num_bad = predict_inputs(prepare(given, wanted, inputs), inputs, stems)
+        kind = "images and videos" if any(map(is_video, inputs)) else "images"
+        print(f"{len(inputs) - num_bad} of {len(inputs)} {kind} predicted, in {given.output}")
+        if num_bad:
+            raise DataError(
+                f"{num_bad} of {len(inputs)} {kind} not predicted, in {given.input}; see the lines above"
+            )
 
 
 def prepare(given: Any, wanted: Wanted, inputs: Sequence[Path]) -> Job:
@@ -58,7 +58,7 @@ def prepare(given: Any, wanted: Wanted, inputs: Sequence[Path]) -> Job:
         ConfigError: what is wanted needs a scale, a camera or motion that is not known.
         DataError: the file of --K cannot be used, or no scale can be found.
     """
-    from selfsup_depth.commands.predict_camera import cameras_for
+    from selfsup_depth.commands.predict_camera import cameras_for, refuse_other_camera
     from selfsup_depth.training.camera_path import CameraPath
     from selfsup_depth.training.compilation import compile_predictor
     from selfsup_depth.training.predicting import Job
@@ -78,6 +78,8 @@ def prepare(given: Any, wanted: Wanted, inputs: Sequence[Path]) -> Job:
     if predictor.K is not None:
         print(f"learned camera: focal {predictor.K[0, 0] / predictor.size[1]:.3f} of an image's width")
     cameras = cameras_for(given, predictor, "--ply" if given.ply else "")
+    if given.ply and not given.K and given.fov is None:
+        refuse_other_camera(inputs, cameras)
     reason = compile_predictor(predictor, given.batch_size) if given.compile else ""
     if reason:
         print(f"note: not compiled ({reason}); predicting all the same")

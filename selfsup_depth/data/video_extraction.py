@@ -48,6 +48,9 @@ def extract_frames(
     """
     if every < 1:
         raise ConfigError(f"every is {every}; give a whole number from 1 on")
+    for name, seconds in (("start", start), ("end", end)):
+        if seconds is not None and not math.isfinite(seconds):
+            raise ConfigError(f"--{name} is {seconds}; give seconds, for instance --{name} 2.5")
     refuse_existing(output)
     if not video.is_file():
         raise DataError(f"video is missing, in {video}; check the path")

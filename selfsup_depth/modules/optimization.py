@@ -52,8 +52,9 @@ class Optimization:
         self._check()
 
     def _check(self) -> None:
-        if not 0 < self.learning_rate < math.inf:
-            raise ConfigError(f"optimizer.learning_rate is {self.learning_rate}; give a number above 0")
+        if not 0 < self.learning_rate <= 1:
+            what = f"optimizer.learning_rate is {self.learning_rate:g}"
+            raise ConfigError(f"{what}; give a number above 0 and up to 1, as 1e-4")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"optimizer.betas are {list(self.betas)}; give two numbers from 0 to below 1")
         for name in ("weight_decay", "warmup_steps", "gamma"):

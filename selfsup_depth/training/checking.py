@@ -9,6 +9,7 @@ import copy
 import functools
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Union
 
 import yaml
@@ -113,7 +114,10 @@ class Checker:
             except ArgumentError:
                 pass
         shown = "null" if given is None else str(given)
-        raise self.error(path, f"{'.'.join(path)} is {shown}", f"expected {type_name(hint)}")
+        fix = f"expected {type_name(hint)}"
+        if int in members and (number := whole_number(shown)):
+            fix += f", written {number}"
+        raise self.error(path, f"{'.'.join(path)} is {shown}", fix)
 
     def _required(self, option: Option, path: KeyPath) -> Any:
         """What stands for an argument without default: its class, where that says all."""
@@ -139,6 +143,14 @@ class Checker:
         named = [key for key, value in siblings.items() if isinstance(value, dict) and CLASS in value]
         advice = did_you_mean(path[-1], named or [kind.__name__ for kind in known_classes(base)])
         return self.error(path, f"{'.'.join(path)} names no {CLASS}", advice)
+
+
+def whole_number(text: str) -> str:
+    """A number that is whole but not written as one (1e3, 5.0), in digits; empty of any other text."""
+    with suppress(ValueError, OverflowError):
+        if float(text).is_integer():
+            return str(int(float(text)))
+    return ""
 
 
 def where_taken(given: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

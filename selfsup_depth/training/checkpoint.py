@@ -24,6 +24,8 @@ from selfsup_depth.training.stored_network import StoredNetwork, check_record
 logger = logging.getLogger(__name__)
 
 RECORD = "selfsup_depth"
+# What `export` writes and nobody trains on with.
+EXPORTED = {".onnx": "an ONNX graph", ".pt2": "an exported program of torch"}
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -62,6 +64,11 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         CheckpointError: there is none.
     """
+    if path.suffix in EXPORTED and path.is_file():
+        raise CheckpointError(
+            f"{EXPORTED[path.suffix]} for other programs, not a checkpoint, in {path}; give the run or the "
+            ".ckpt that it was exported from"
+        )
     if path.is_file():
         return path
     for name in ("best.ckpt", "last.ckpt"):

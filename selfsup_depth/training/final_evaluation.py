@@ -21,6 +21,8 @@ from selfsup_depth.training.speed import SpeedMeter
 from selfsup_depth.training.speed_advice import advice, circumstances
 from selfsup_depth.training.storage import write_text
 
+EVALUATION = "evaluation.json"
+
 
 def evaluate_and_report(
     trainer: Trainer, module: SelfSupervisedDepth, data: DepthDataModule, directory: RunDirectory
@@ -52,7 +54,7 @@ def evaluate_and_report(
         camera = learned_camera(module, data)
         result["intrinsics"] = camera.as_dict()
         print(camera.report())
-    write_text(directory.path / "evaluation.json", json.dumps(result, indent=2) + "\n")
+    write_text(directory.path / EVALUATION, json.dumps(result, indent=2) + "\n")
     report_speed(trainer, module, data, directory)
     print(f"run: {directory.path} (checkpoints/last.ckpt, pictures/, metrics.csv, TensorBoard events)")
 

@@ -44,11 +44,13 @@ class Continuation(NamedTuple):
     weights: tensors by name.
     changes: what is meant to differ from here on.
     file: the checkpoint.
+    step: at which it was saved.
     """
 
     weights: Mapping[str, Any]
     changes: Sequence[Difference]
     file: Path
+    step: int
 
 
 def continue_from(file: Path, config: Mapping[str, Any], allowed: Sequence[str]) -> Continuation:
@@ -77,7 +79,7 @@ def continue_from(file: Path, config: Mapping[str, Any], allowed: Sequence[str])
             f"the configuration differs from the run's: {', '.join(map(str, refused))}, in {file}; "
             f"leave it as it was, or add {flags}"
         )
-    return Continuation(content["state_dict"], found, file)
+    return Continuation(content["state_dict"], found, file, content["global_step"])
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:

@@ -13,25 +13,27 @@ from pytorch_lightning import Trainer, seed_everything
 
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.data.readers import killed_readers_named
-from selfsup_depth.errors import ConfigError, DataError, first_line
+from selfsup_depth.errors import ConfigError, DataError, NumericError, first_line
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.bad_data import keep_left_out
 from selfsup_depth.training.checkpoint import refuse_misfit
 from selfsup_depth.training.checkpoint_io import size_of
 from selfsup_depth.training.compilation import compile_for_training
 from selfsup_depth.training.configuration import build
-from selfsup_depth.training.final_evaluation import evaluate_and_report
+from selfsup_depth.training.final_evaluation import EVALUATION, evaluate_and_report
 from selfsup_depth.training.preflight import check_fit
 from selfsup_depth.training.process_settings import process_settings_kept
 from selfsup_depth.training.processes import end_others, ending_with_the_first, stand_together
 from selfsup_depth.training.resuming import Continuation, continue_from
 from selfsup_depth.training.run_directory import Resume, RunDirectory
 from selfsup_depth.training.sections import SECTIONS
-from selfsup_depth.training.trainer import make_trainer
+from selfsup_depth.training.trainer import make_trainer, step_limits
 
 log = logging.getLogger(__name__)
 # Checkpoints for which there must be room at the start: last, best, and one being written.
 SPARE_CHECKPOINTS = 3
+# Adam moves every weight by about so much in each step: above it, networks hardly stay finite.
+HIGH_LEARNING_RATE = 0.1
 # Where launchers number their processes, from 0; the last one is srun's.
 RANKS = ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
@@ -61,6 +63,9 @@ def fit(
     last = directory.last_checkpoint(resume)
     earlier = continue_from(last, config, allow_change) if last else None
     trainer, module, data = assemble(config, directory, earlier)
+    if earlier and (run / EVALUATION).is_file() and is_complete(earlier.step, config, data):
+        print(f"nothing to do: all {earlier.step} steps are done, in {run}; more --trainer.max_steps go on")
+        return
     try:
         # The first process does it for all: in another one its folders may not be there yet.
         if not any(int(os.environ.get(name, 0)) for name in RANKS):
@@ -124,6 +129,12 @@ def train(
             log.info(said)
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         evaluate_and_report(trainer, module, data, directory)
+    except NumericError as error:
+        rate = module.optimization.learning_rate
+        if rate <= HIGH_LEARNING_RATE:
+            raise
+        suspect = f"the first suspect is --optimizer.learning_rate={rate:g}, 1e-4 is usual"
+        raise NumericError(f"{error}; {suspect}") from error
     except (ConfigError, DataError):
         if last is None and not trainer.global_step and trainer.is_global_zero:
             directory.discard()
@@ -141,6 +152,12 @@ def claim(
         directory.prepare()
         directory.set_aside(config)
     directory.record(config)
+
+
+def is_complete(step: int, config: dict[str, Any], data: DepthDataModule) -> bool:
+    """Whether a run that was saved at this step has none left."""
+    limits = step_limits(config["trainer"], data)
+    return bool(limits) and step >= min(limits)
 
 
 def checkpoint_bytes(module: SelfSupervisedDepth) -> int:

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.errors import ConfigError
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.checkpoint import RecordInCheckpoint
 from selfsup_depth.training.checkpoint_io import SealedCheckpoints
@@ -102,9 +103,20 @@ def make_callbacks(
 
 def planned_steps(options: dict[str, Any], data: DepthDataModule) -> int:
     """Optimizer steps of the run by its options alone."""
-    max_steps = options.get("max_steps") or -1
-    max_epochs = options.get("max_epochs") or -1
-    limits = [max_steps] if max_steps > 0 else []
-    if max_epochs > 0:
-        limits.append(max_epochs * len(data.train_dataloader()))
-    return int(min(limits, default=1000))
+    return min(step_limits(options, data), default=1000)
+
+
+def step_limits(options: dict[str, Any], data: DepthDataModule) -> list[int]:
+    """Steps after which a run ends, by its options alone; it ends by the least.
+
+    Raises:
+        ConfigError: the number of steps or epochs says that there is no limit, and nothing else does.
+    """
+    given = {name: options.get(name) for name in ("max_steps", "max_epochs")}
+    lengths = {"max_steps": 1, "max_epochs": len(data.train_dataloader())}
+    limits = [value * lengths[name] for name, value in given.items() if value and value > 0]
+    endless = [f"trainer.{name} is {value}" for name, value in given.items() if value and value < 0]
+    if endless and not limits:
+        # The learning rate falls at shares of the run, so its length must be known.
+        raise ConfigError(f"{' and '.join(endless)}, no limit; give --trainer.max_steps the run's length")
+    return limits
