@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 # Each combination of sizes is compiled for itself: tens of seconds once, and a loop whose bounds the
-# compiler knows. A pyramid has four; what asks for more than these is not worth the wait.
-MOST_SIGNATURES = 16
+# compiler knows. A pyramid has four. More than these torch does not compile of one function either.
+MOST_SIGNATURES = 8
 
 # All of a kernel stays in one loop, however much it reads and computes there: with the usual limits
 # what is between would be written to memory and read again. Whatever looks a pixel up keeps the place
