@@ -21,7 +21,7 @@ from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.networks.memory_layout import lay_out
 from selfsup_depth.structures import Batch, DepthEstimate, Measured, View
 
-Compile = Literal["none", "objective", "all"]
+Compile = Literal["none", "objective"]
 
 
 class SelfSupervisedDepth(LightningModule, abc.ABC):
@@ -31,8 +31,8 @@ class SelfSupervisedDepth(LightningModule, abc.ABC):
         depth_net: predicts inverse depth from one image.
         losses: the terms of the objective by name; each logs `loss/NAME`.
         protocol: how validation compares with measured depth, by name.
-        compile: what is compiled for training: "none"; the "objective" in small kernels, where there
-            are some; or "all", the networks, too.
+        compile: what is compiled for training: "none", or the "objective" in small kernels, where there
+            are some.
     """
 
     def __init__(

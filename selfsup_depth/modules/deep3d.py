@@ -29,9 +29,8 @@ class Deep3D(SelfSupervisedDepth):
         depth_net: says probabilities for the right view from the left image.
         losses: the terms of the objective by name.
         protocol: how validation compares with measured depth, by name.
-        compile: "objective" computes photometric error and view synthesis in compiled kernels, "all"
-            compiles the networks, too; a minute or more at the start, then faster. Predicting and
-            exporting do not change.
+        compile: "objective" computes photometric error and view synthesis in compiled kernels; some
+            minutes at the start, then faster. Predicting and exporting do not change.
     """
 
     depth_net: Deep3DNet

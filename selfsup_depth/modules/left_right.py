@@ -29,9 +29,8 @@ class LeftRight(SelfSupervisedDepth):
             the right view as the target.
         pyramid: "native" compares every level at its own size (Monodepth), "full" at the image's.
         protocol: how validation compares with measured depth, by name.
-        compile: "objective" computes photometric error and view synthesis in compiled kernels, "all"
-            compiles the networks, too; a minute or more at the start, then faster. Predicting and
-            exporting do not change.
+        compile: "objective" computes photometric error and view synthesis in compiled kernels; some
+            minutes at the start, then faster. Predicting and exporting do not change.
 
     Raises:
         ConfigError: the depth network has not two outputs.

@@ -35,9 +35,8 @@ class ViewSynthesis(SelfSupervisedDepth):
         protocol: how validation compares with measured depth, by name.
         gradient: "bilinear" learns from the difference of the two pixels that a colour lies between,
             "linearised" from central differences of the source (Garg et al. 2016).
-        compile: "objective" computes photometric error and view synthesis in compiled kernels, "all"
-            compiles the networks, too; a minute or more at the start, then faster. Predicting and
-            exporting do not change.
+        compile: "objective" computes photometric error and view synthesis in compiled kernels; some
+            minutes at the start, then faster. Predicting and exporting do not change.
     """
 
     def __init__(

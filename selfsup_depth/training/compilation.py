@@ -1,4 +1,4 @@
-"""What is compiled, where a compiler works: a run's objective and networks, a network for prediction."""
+"""What is compiled, where a compiler works: a run's objective, a network for prediction."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import torch
 from selfsup_depth.errors import first_line
 from selfsup_depth.geometry.kernels import compiler_fault
 from selfsup_depth.modules.base import SelfSupervisedDepth
-from selfsup_depth.networks.base import DepthNetwork
-from selfsup_depth.networks.motion import PoseNetwork
 from selfsup_depth.training.network_to_ask import InverseDepthModel
 from selfsup_depth.training.prediction import Predictor
 
@@ -57,13 +55,8 @@ def compile_for_training(module: SelfSupervisedDepth, device: torch.device) -> s
         One line that says what is compiled.
     """
     if module.compilation == "none":
-        return "objective and networks: not compiled (model.compile: none)"
+        return "objective: not compiled (model.compile: none)"
     if fault := compiler_fault(device):
         module.compile_objective(False)
-        return f"note: nothing is compiled ({fault}); training all the same, more slowly"
-    if module.compilation == "objective":
-        return "objective: in compiled kernels, the first step waits for the compiler; networks: not compiled"
-    for network in module.children():
-        if isinstance(network, DepthNetwork | PoseNetwork):
-            network.compile(dynamic=False)
-    return "objective and networks: compiled, the first step waits for the compiler"
+        return f"note: objective not compiled ({fault}); training all the same, more slowly"
+    return "objective: in compiled kernels, the first step waits for the compiler"
