@@ -96,7 +96,7 @@ def test_two_processes_learn_what_one_does(tmp_path, drive, tiny):
 # the processes exchange is right in float32, too: plain gradient descent, which is as fast here, shows it.
 #
 # Sooner or later one pixel lies between two branches of the loss, and rounding decides which is taken: from
-# then on the difference is that pixel's. So there are two bounds for the weights, after 30 and after 50 steps.
+# then on the difference is that pixel's. So weights have two bounds, after 30 and after 50 steps.
 SGD = ["--trainer.precision=32-true", "--optimizer.learning_rate=1e-2"]
 EQUAL = {
     "64-true Adam": (["--trainer.precision=64-true"], "Adam", (1e-7, 1e-5), 1e-8),
