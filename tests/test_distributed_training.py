@@ -96,20 +96,23 @@ def test_two_processes_learn_what_one_does(tmp_path, drive, tiny):
 # the processes exchange is right in float32, too: plain gradient descent, which is as fast here, shows it.
 #
 # Sooner or later one pixel lies between two branches of the loss, and rounding decides which is taken: from
-# then on the difference is that pixel's. So weights have two bounds, after 30 and after 50 steps.
+# then on the difference is that pixel's. So float32 has a bound after 30 steps and a wider one after 50.
+# Batch normalisation over four numbers, as in these networks' deepest layers, makes rounding larger, too.
 SGD = ["--trainer.precision=32-true", "--optimizer.learning_rate=1e-2"]
+DOUBLE = ["--trainer.precision=64-true"]
 EQUAL = {
-    "64-true Adam": (["--trainer.precision=64-true"], "Adam", (1e-7, 1e-5), 1e-8),
-    "32-true SGD": (SGD, "SGD", (1e-6, 5e-5), 1e-5),
+    ("64-true Adam", "batch"): (DOUBLE, "Adam", (1e-5, 1e-5), 1e-8),
+    ("64-true Adam", "group"): (DOUBLE, "Adam", (1e-10, 1e-10), 1e-10),
+    ("32-true SGD", "batch"): (SGD, "SGD", (1e-5, 5e-5), 1e-5),
+    ("32-true SGD", "group"): (SGD, "SGD", (1e-5, 5e-5), 1e-5),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["velocity", "monodepth"])
-@pytest.mark.parametrize("norm", ["batch", "group"])
-@pytest.mark.parametrize("kind", EQUAL)
+@pytest.mark.parametrize(("kind", "norm"), EQUAL)
 def test_fifty_steps_of_two_processes_are_those_of_one(tmp_path, drive, tiny, method, norm, kind):
-    precision, steps_by, (early_bound, bound), loss_bound = EQUAL[kind]
+    precision, steps_by, (early_bound, bound), loss_bound = EQUAL[kind, norm]
     options = [*precision, f"--model.depth_net.norm={norm}", "--keep=10"]
     for name, devices in (("one", 1), ("two", 2)):
         learn(tmp_path / name, drive, tiny, method, devices, 50, *options, steps_by=steps_by)
