@@ -114,5 +114,8 @@ def _refuse(message: str, exit_code: int, debug: bool) -> int:
     """Say in one line what went wrong."""
     if debug:
         traceback.print_exc()
+    if "tqdm" in sys.modules:
+        for bar in list(getattr(sys.modules["tqdm"].tqdm, "_instances", [])):
+            bar.close()  # its line would stand before the message
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return exit_code

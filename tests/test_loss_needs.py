@@ -55,7 +55,7 @@ class Needy(LossTerm):
 def check(term: LossTerm, pose_net: PoseNet | None = None, **data: object) -> None:
     options = {"height": 32, "width": 32, "video": [], "stereo": False, "two_view_motion": True}
     options |= {"knows_travelled": False, "knows_measured": False, "sparse_depth": False}
-    options |= {"travelled": (1, 0), "has_masks": False}
+    options |= {"travelled": (1, 0), "has_masks": False, "fov": None}
     module = ViewSynthesis(DepthNet(width=0.125, norm="group"), {"own": term}, pose_net)
     check_fit(module, SimpleNamespace(**options | data))
 

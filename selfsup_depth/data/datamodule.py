@@ -126,8 +126,8 @@ class DepthDataModule(LightningDataModule):
         self.packed_folder = packed_folder
         counts = {"height": height, "width": width, "batch_size": batch_size, "num_workers": num_workers}
         check_ranges(self.augmentation, hold_out=hold_out, **counts)
-        check_fov(fov)
-        check_packed(packed, zoom)
+        check_fov(fov, stereo, two_view_motion)
+        check_packed(packed, packed_folder, zoom)
         check_frames(self.video, split, hold_out, min_parallax)
         self._parts: Parts | None = None
         self._training: TrainingExamples | None = None

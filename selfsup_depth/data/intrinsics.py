@@ -20,7 +20,7 @@ UNKNOWN_INTRINSICS: Matrix = np.full((3, 3), np.nan)
 
 _FIX = (
     "write a camera.yaml, calib.txt or cameras.txt beside it, give --data.fov DEGREES (horizontal), "
-    "or have it learned: --data.fov unknown --model.pose_net.learned_intrinsics=true"
+    "or have it learned: --data.fov unknown (docs/pose_networks.md)"
 )
 
 # Stands in where images are resized and mirrored, until the pose network says better: a lens of 0.7 widths.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from selfsup_depth.data.augmentation import Augmentation
 from selfsup_depth.data.intrinsics import FieldOfView
@@ -56,21 +57,31 @@ def check_frames(video: Sequence[int], split: str | None, hold_out: float, min_p
         raise ConfigError("hold_out is for data without a split; leave one of the two out")
 
 
-def check_fov(fov: FieldOfView) -> None:
-    """Refuse a field of view that a camera without distortion cannot have.
+def check_fov(fov: FieldOfView, stereo: bool, two_view_motion: bool) -> None:
+    """Refuse a field of view that a camera without distortion cannot have, or what needs one beside none.
 
     Raises:
-        ConfigError: it is not between 1 and 170 degrees.
+        ConfigError: it is not between 1 and 170 degrees, or unknown where the camera must be known.
     """
+    if fov == "unknown" and stereo:
+        raise ConfigError("fov is unknown, and pairs need a camera; give --data.fov DEGREES or a camera.yaml")
+    if fov == "unknown" and two_view_motion:
+        raise ConfigError(
+            "fov is unknown, and two-view geometry needs a camera; give --data.fov DEGREES, or "
+            "--data.two_view_motion=false --model.geometric_start.steps=0 "
+            "--model.pose_net.learned_intrinsics=true"
+        )
     if isinstance(fov, float | int) and not 1 <= fov <= 170:
         raise ConfigError(f"fov is {fov}; give --data.fov in degrees, between 1 and 170, or unknown")
 
 
-def check_packed(packed: bool, zoom: float) -> None:
-    """Refuse frames that are resized beforehand where each example is cut in its own way.
+def check_packed(packed: bool, folder: Path | None, zoom: float) -> None:
+    """Refuse frames that are resized beforehand where each example is cut in its own way, or a folder alone.
 
     Raises:
-        ConfigError: both are asked for.
+        ConfigError: both are asked for, or a folder alone.
     """
+    if folder and not packed:
+        raise ConfigError(f"packed_folder is {folder}, and nothing is packed; give --data.packed=true")
     if packed and zoom != 1:
-        raise ConfigError("packed frames are resized as a whole; leave out --data.packed or --data.zoom")
+        raise ConfigError("packed frames are resized as a whole; leave out --data.zoom, or packing")

@@ -56,7 +56,9 @@ def evaluate_and_report(
         print(camera.report())
     write_text(directory.path / EVALUATION, json.dumps(result, indent=2) + "\n")
     report_speed(trainer, module, data, directory)
-    print(f"run: {directory.path} (checkpoints/last.ckpt, pictures/, metrics.csv, TensorBoard events)")
+    # A short run may have logged nothing.
+    table = "metrics.csv, " if (directory.path / "metrics.csv").is_file() else ""
+    print(f"run: {directory.path} (checkpoints/last.ckpt, pictures/, {table}TensorBoard events)")
 
 
 def report_speed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.structures import Batch, DepthEstimate
 from selfsup_depth.training.colour import magma, picture_of_inverse_depth
 from selfsup_depth.training.schedule import is_due
+from selfsup_depth.training.storage import write_bytes
 
 CAPTION_HEIGHT = 14
 
@@ -63,7 +65,9 @@ class Pictures(Callback):
             if isinstance(logger, TensorBoardLogger):
                 for name, picture in pictures.items():
                     logger.experiment.add_image(f"pictures/{name.replace(' ', '_')}", picture, step)
-        panel(pictures).save(self.folder / f"step_{step:06d}.png")
+        content = io.BytesIO()
+        panel(pictures).save(content, "PNG")
+        write_bytes(self.folder / f"step_{step:06d}.png", content.getvalue())
 
 
 def pictures_of(module: SelfSupervisedDepth, batch: Batch) -> dict[str, Tensor]:

@@ -57,6 +57,7 @@ class Evidence:
         leaves_out_still: whether frames without parallax are left out in training.
         progress: whether bars are shown.
         advice: what to do where there is no target.
+        camera_is_learned: whether a camera that no file tells is a first guess.
     """
 
     root: Path
@@ -72,6 +73,7 @@ class Evidence:
     leaves_out_still: bool = False
     progress: bool = False
     advice: str = ""
+    camera_is_learned: bool = False
 
     def cameras(self) -> Iterator[tuple[Recording, str, Camera]]:
         """Every camera of every recording with its side."""

@@ -76,4 +76,5 @@ def gather(data: DepthDataModule, root: Path, depth_range: DepthRange) -> Eviden
         data.on_bad_data == "skip",
         data.min_parallax > 0,
         advice="" if selection.examples else parts.advice(needs),
+        camera_is_learned=data.fov == "unknown",
     )

@@ -31,7 +31,8 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
     if not told:
         views = sorted({round(field_of_view(camera)) for _, _, camera in evidence.cameras()})
         wide = " to ".join(str(view) for view in dict.fromkeys((views[0], views[-1]))) if views else "no"
-        yield Finding("fact", f"cameras see {wide} degrees from left to right")
+        guess = ", the first guess where no file tells" if evidence.camera_is_learned else ""
+        yield Finding("fact", f"cameras see {wide} degrees from left to right{guess}")
 
 
 def field_of_view(camera: Camera) -> float:
