@@ -50,6 +50,8 @@ class Term(abc.ABC):
 
 class Bright(Term):
     def __init__(self, weight: float = 1.0, masked: bool = True, margins: tuple[int, int] = (0, 0)) -> None:
+        if min(margins) < 0:
+            raise ConfigError(f"margins {margins}, in margins; give 0 or more")
         super().__init__(weight)
         self.masked = masked
         self.margins = margins
@@ -273,6 +275,16 @@ def test_a_slip_is_answered_with_what_was_meant(recipe, flag, value, expected):
     message = refusal(recipe, flags=[(flag, value)])
     assert re.search(expected.replace("?", r"\?").replace(" .*", ".*"), message), message
     assert "on the command line" in message or ".." in flag
+
+
+def test_a_component_that_refuses_its_options_is_named(recipe):
+    """A constructor does not know where it stands, and two terms may be of one class."""
+    one = [("model.losses.bright.margins", "[-1, 0]")]
+    with pytest.raises(ConfigError, match=r"give 0 or more \(model\.losses\.bright\)$"):
+        build(resolved(recipe, flags=one), SECTIONS)
+    two = [*one, ("model.losses.sun.class_path", "Bright")]
+    with pytest.raises(ConfigError, match=r" \(model\.losses\.bright or model\.losses\.sun\)$"):
+        build(resolved(recipe, flags=two), SECTIONS)
 
 
 def test_a_slip_in_a_file_is_named_with_its_line(recipe, tmp_path):

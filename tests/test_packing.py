@@ -231,6 +231,12 @@ def test_frames_that_are_each_cut_in_their_own_way_are_not_packed(folder):
         DepthDataModule(FrameFolder(10), folder, *SIZE, 1, 0, zoom=1.2, packed=True)
 
 
+def test_frames_are_not_strewn_over_the_working_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="packed_folder is the working folder"):
+        DepthDataModule(FrameFolder(10), folder, *SIZE, 1, 0, packed=True, packed_folder=Path(""))
+
+
 def losses_of(run: Path) -> list[str]:
     with (run / "metrics.csv").open() as file:
         return [row["loss/total"] for row in csv.DictReader(file) if row.get("loss/total")]

@@ -134,6 +134,7 @@ def test_a_bad_image_is_named_and_the_others_are_done(checkpoint, picture, tmp_p
     assert {path.name.split("_")[0] for path in (tmp_path / "out").iterdir()} == {"a", "c"}
     out = capsys.readouterr()
     assert "b.png" in out.err
+    assert out.err.count("error:") == 1
     assert out.err.strip().splitlines()[-1].startswith("error: 1 of 3 images")
     assert "2 of 3 images predicted" in out.out
 

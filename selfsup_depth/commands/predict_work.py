@@ -38,7 +38,7 @@ def predict_inputs(job: Job, inputs: Sequence[Path], stems: Sequence[Path]) -> i
             try:
                 num_bad += bool(_predict_video(job, path, stem))
             except DataError as error:
-                print(f"error: {error}", file=sys.stderr)
+                print(f"not predicted: {error}", file=sys.stderr)
                 num_bad += 1
     return num_bad
 

@@ -79,8 +79,10 @@ def check_packed(packed: bool, folder: Path | None, zoom: float) -> None:
     """Refuse frames that are resized beforehand where each example is cut in its own way, or a folder alone.
 
     Raises:
-        ConfigError: both are asked for, or a folder alone.
+        ConfigError: both are asked for, a folder alone, or the working folder, which "" stands for, too.
     """
+    if folder == Path():
+        raise ConfigError("packed_folder is the working folder; give --data.packed_folder a name")
     if folder and not packed:
         raise ConfigError(f"packed_folder is {folder}, and nothing is packed; give --data.packed=true")
     if packed and zoom != 1:

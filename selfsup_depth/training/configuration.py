@@ -9,7 +9,7 @@ stands, what was probably meant) is said by `checking`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
@@ -17,7 +17,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from selfsup_depth.errors import ConfigError, SelfsupDepthError
 from selfsup_depth.training.checking import Checker, plain_values
 from selfsup_depth.training.constructors import component_class, options_of
-from selfsup_depth.training.layers import Layers, arguments_beside_class
+from selfsup_depth.training.layers import CLASS, Layers, arguments_beside_class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +76,10 @@ def build(config: Mapping[str, Any], sections: Sections, trust: bool = True) -> 
         trust: whether classes outside the package may be imported.
     """
     resolved = resolve(Layers(arguments_beside_class(dict(config)), {}), sections, trust)
+    construct = _naming_keys(dict(_class_paths(arguments_beside_class(resolved))))
     parser, namespace = _parse(resolved, sections)
     try:
-        objects = parser.instantiate(namespace)
+        objects = parser.instantiate(namespace, instantiators=[(construct, object, True)])
     except (ValueError, TypeError) as error:
         raise refusal_behind(error) from error
     return {
@@ -114,6 +115,35 @@ def refusal_behind(error: Exception) -> SelfsupDepthError:
             return cause
         cause = cause.__cause__ or cause.__context__
     return ConfigError(f"{_one_line(error)}; change the option it speaks of")
+
+
+def _naming_keys(classes: Mapping[str, str]) -> Callable[..., Any]:
+    """A way to call constructors that says which component has refused: they know but their arguments.
+
+    Args:
+        classes: the components' by their keys.
+    """
+
+    def construct(cls: type, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return cls(*args, **kwargs)
+        except ConfigError as error:
+            path = f"{cls.__module__}.{cls.__qualname__}"
+            keys = [key for key, name in classes.items() if name == path]
+            if not keys or any(f"{key}." in str(error) for key in keys):
+                raise
+            raise ConfigError(f"{error} ({' or '.join(keys)})") from error
+
+    return construct
+
+
+def _class_paths(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Keys of all components inside, and their classes."""
+    if isinstance(node, dict):
+        if isinstance(node.get(CLASS), str):
+            yield key, node[CLASS]
+        for name, value in node.items():
+            yield from _class_paths(value, f"{key}.{name}" if key else name)
 
 
 def _written_out(value: dict[str, Any], section: Section) -> Any:

@@ -122,11 +122,11 @@ def _readable(picture: Picture, cameras: Sequence[CameraOf]) -> list[Taken]:
     try:
         image = picture.read()
     except DataError as error:
-        tqdm.write(f"error: {error}", file=sys.stderr)
+        tqdm.write(f"not predicted: {error}", file=sys.stderr)
         return []
     try:
         K = cameras[0]((image.height, image.width)) if cameras else None
     except DataError as error:
-        tqdm.write(f"error: not predicted, {picture.name}: {error}", file=sys.stderr)
+        tqdm.write(f"not predicted: {picture.name}: {error}", file=sys.stderr)
         return []
     return [Taken(picture, image, K)]

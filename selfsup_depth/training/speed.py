@@ -15,6 +15,8 @@ from selfsup_depth.structures import Batch
 
 # Shares of the time from which on they are worth a word.
 NOTABLE = 0.1
+# Steps from which on what was measured can be relied on.
+ENOUGH_STEPS = 20
 
 
 class Speed(NamedTuple):
@@ -37,13 +39,14 @@ class Speed(NamedTuple):
 
     def report(self) -> str:
         """In one line."""
+        few = f" (of {self.num_steps} steps: a first idea)" if self.num_steps < ENOUGH_STEPS else ""
         gpu = f", {self.peak_gpu_mebibytes / 1024:.1f} GiB on the GPU" if self.peak_gpu_mebibytes else ""
         beside = ""
         if self.beside_share > NOTABLE:
             beside = f"; {self.beside_share:.0%} of all time between the steps (validation, pictures, saving)"
         return (
             f"speed: {self.images_per_second:.3g} images/s, {self.waiting_share:.0%} of a step waiting for "
-            f"data, peak memory {self.peak_mebibytes / 1024:.1f} GiB{gpu}{beside}"
+            f"data{few}, peak memory {self.peak_mebibytes / 1024:.1f} GiB{gpu}{beside}"
         )
 
 
