@@ -8,12 +8,12 @@ from scenes import camera_matrix
 from torch import Tensor, nn
 
 from selfsup_depth.errors import ConfigError
-from selfsup_depth.geometry.camera import flip_intrinsics, resize_intrinsics
+from selfsup_depth.geometry.camera import FIRST_FOCAL, flip_intrinsics, resize_intrinsics
 from selfsup_depth.geometry.pose import T_from_axis_angle, axis_angle_from_T, inverse_pose
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
 from selfsup_depth.networks.base import DepthNetwork
 from selfsup_depth.networks.depth import DepthNet
-from selfsup_depth.networks.motion import FIRST_FOCAL, IntrinsicsHead, PoseNetwork
+from selfsup_depth.networks.motion import IntrinsicsHead, PoseNetwork
 from selfsup_depth.networks.pose import PoseNet
 from selfsup_depth.networks.pose_cnn import CHANNELS, KERNELS, PoseCNN
 from selfsup_depth.networks.shared_pose import SharedPoseNet

@@ -12,6 +12,7 @@ import numpy as np
 
 from selfsup_depth.data.recording import Camera, Matrix, Recording
 from selfsup_depth.errors import ConfigError, DataError
+from selfsup_depth.geometry.camera import FIRST_FOCAL
 
 # Degrees; "unknown" leaves the camera to a pose network that learns it; None: nothing was said.
 FieldOfView = float | Literal["unknown"] | None
@@ -23,8 +24,8 @@ _FIX = (
     "or have it learned: --data.fov unknown (docs/pose_networks.md)"
 )
 
-# Stands in where images are resized and mirrored, until the pose network says better: a lens of 0.7 widths.
-FIRST_FOV = 2 * math.degrees(math.atan(1 / 1.4))
+# Stands in where images are resized and mirrored, until the pose network says better.
+FIRST_FOV = 2 * math.degrees(math.atan(1 / (2 * FIRST_FOCAL)))
 
 # A field of view that disagrees by more than this with a calibration is one slip or the other.
 _SAME_FOCAL_LENGTH = 0.02

@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+# Focal length of a camera of which nothing is known, in widths of its image: a view of 71 degrees.
+FIRST_FOCAL = 0.7
+
 
 def resize_intrinsics(K: Tensor, from_size: tuple[int, int], to_size: tuple[int, int]) -> Tensor:
     """Intrinsics of an image after it was resized.

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selfsup_depth.geometry.camera import FIRST_FOCAL
 from selfsup_depth.geometry.pose import T_from_axis_angle
 from selfsup_depth.geometry.precision import at_least_float32, full_precision
 from selfsup_depth.networks.base import DepthNetwork
@@ -17,9 +18,6 @@ from selfsup_depth.structures import Motion
 
 # Spread of the last layer's first weights where it has to start from a stated value.
 HEAD_SPREAD = 1e-3
-
-# Focal length that learned intrinsics start from, in widths of the image: a view of 71 degrees.
-FIRST_FOCAL = 0.7
 
 
 class PoseNetwork(nn.Module, abc.ABC):
