@@ -15,6 +15,7 @@ from selfsup_depth.errors import DataError
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.training.learned_intrinsics import learned_camera, learns_intrinsics
+from selfsup_depth.training.progress import passing_bar
 from selfsup_depth.training.rebuilding import rebuilding_errors
 from selfsup_depth.training.run_directory import RunDirectory
 from selfsup_depth.training.speed import SpeedMeter
@@ -82,7 +83,7 @@ def evaluate(module: SelfSupervisedDepth, data: DepthDataModule) -> DepthEvaluat
     evaluation = DepthEvaluation(module.validation_metrics.protocol, across_processes=False)
     loader = data.val_dataloader()
     assert isinstance(loader, DataLoader)
-    for batch in loader:
+    for batch in passing_bar(loader, "evaluating", len(loader), "image"):
         seen = on_device(batch, module.device)
         evaluation.update(module.predict_inverse_depth(seen.view.image), batch.depth)
     return evaluation

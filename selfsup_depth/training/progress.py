@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from tqdm import tqdm
@@ -14,6 +15,17 @@ from selfsup_depth.training.processes import is_lost_connection
 
 # Seconds between two lines where the output is a file, so that a log stays readable.
 LOG_INTERVAL = 15.0
+# What is over sooner needs no bar.
+PATIENCE = 3.0
+
+Item = TypeVar("Item")
+
+
+def passing_bar(items: Iterable[Item], name: str, total: int, unit: str) -> Iterator[Item]:
+    """The items, with a bar that is gone when they are done, and never there if that is soon."""
+    watched = sys.stderr.isatty()
+    interval = 0.2 if watched else LOG_INTERVAL
+    yield from tqdm(items, name, total, unit=unit, delay=PATIENCE, mininterval=interval, leave=not watched)
 
 
 class Progress(Callback):
@@ -53,6 +65,16 @@ class Progress(Callback):
             terms["images/s"] = f"{self.num_images / elapsed:.1f}"
         self.bar.set_postfix(terms, refresh=False)
         self.bar.update(trainer.global_step - self.bar.n)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._say("validating")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._say("training")
+
+    def _say(self, what: str) -> None:
+        if self.bar is not None:
+            self.bar.set_description(what, refresh=sys.stderr.isatty())
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.close()

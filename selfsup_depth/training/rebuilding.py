@@ -12,6 +12,7 @@ from selfsup_depth.data.loading import on_device
 from selfsup_depth.losses.photometric_error import photometric_error
 from selfsup_depth.modules.base import SelfSupervisedDepth
 from selfsup_depth.structures import Synthesis
+from selfsup_depth.training.progress import passing_bar
 
 NUM_BATCHES = 16
 
@@ -28,7 +29,9 @@ def rebuilding_errors(module: SelfSupervisedDepth, data: DepthDataModule) -> dic
     """
     module.eval()
     sums = torch.zeros(3, dtype=torch.float64)
-    for batch in islice(iter(data.train_dataloader()), NUM_BATCHES):
+    batches = data.train_dataloader()
+    num_batches = min(NUM_BATCHES, len(batches))
+    for batch in passing_bar(islice(batches, num_batches), "rebuilding views", num_batches, "batch"):
         batch = module.arrange(on_device(batch, module.device))
         syntheses = module.estimate(batch)[0].syntheses
         sums += torch.stack(_sums(syntheses, batch.target.image)).double().cpu()
