@@ -5,6 +5,7 @@ Nothing heavy is imported until a command runs, so that --help answers at once.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -13,12 +14,14 @@ from typing import NamedTuple
 
 from selfsup_depth import __version__
 from selfsup_depth.console import console
-from selfsup_depth.errors import ConfigError, SelfsupDepthError
+from selfsup_depth.errors import ConfigError, SelfsupDepthError, StorageError
 from selfsup_depth.requirements import refuse_unsafe_packages
 from selfsup_depth.suggestions import did_you_mean
 
 PROGRAM = "selfsup-depth"
 BUG = 70
+# What a disk says that takes no more.
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Command(NamedTuple):
@@ -58,19 +61,24 @@ def main(arguments: list[str] | None = None) -> int:
     with console(quiet=not debug):
         try:
             dispatch([argument for argument in given if argument != "--debug"])
+            sys.stdout.flush()
         except SelfsupDepthError as error:
             return _refuse(str(error), error.exit_code, debug)
         except KeyboardInterrupt:
             return 130
         except BrokenPipeError:
-            # Nobody reads on (`... | head`); closing standard output must not complain either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return 141
+        except OSError as error:
+            if error.errno not in FULL or error.filename:
+                return _report_bug(error, debug)
+            _drop_output()
+            what = f"cannot write the output ({error.strerror}); free some space"
+            return _refuse(what, StorageError.exit_code, debug)
         except SystemExit as ending:
             return ending.code if isinstance(ending.code, int) else 0 if ending.code is None else BUG
         except Exception as error:
-            what = f"bug, {type(error).__name__}: {error or 'no message'}"
-            return _refuse(f"{what}; run it again with --debug and report what it prints", BUG, debug)
+            return _report_bug(error, debug)
     return 0
 
 
@@ -108,6 +116,16 @@ commands:
 
 first steps:
   {PROGRAM} train --config conf/demo.yaml --run runs/demo"""
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere: closing standard output must not complain, too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report_bug(error: Exception, debug: bool) -> int:
+    what = f"bug, {type(error).__name__}: {error or 'no message'}"
+    return _refuse(f"{what}; run it again with --debug and report what it prints", BUG, debug)
 
 
 def _refuse(message: str, exit_code: int, debug: bool) -> int:

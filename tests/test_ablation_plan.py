@@ -7,6 +7,7 @@ import logging
 import math
 import re
 import statistics
+import sys
 
 import pytest
 
@@ -134,6 +135,8 @@ def test_named_lines_are_taken_from_a_file_by_name(tmp_path):
         ("--drop al", "no loss term or boolean option is named al"),
         ("--dorp all", "did you mean --drop?"),
         ("", "nothing is varied"),
+        ("--grid model.losses.smoothness.weight=0.001", "nothing is varied"),
+        ("--drop all --seeds=", "are no seeds"),
     ],
 )
 def test_a_slip_is_refused_in_one_line_and_leaves_nothing(tmp_path, capfd, arguments, expected):
@@ -202,9 +205,66 @@ def test_the_hash_is_the_configurations_and_a_folder_keeps_its_name(tmp_path):
 
 def test_a_job_array_has_a_task_for_each_run(tmp_path):
     plan = Plan([Variant(BASELINE, [])], [0, 1], [PlannedRun(BASELINE, s, f"r{s}", {}) for s in (0, 1)], [])
-    script = slurm_script(plan, tmp_path / "my out", ["python", "-m", "selfsup_depth"])
+    out = tmp_path / "my out %j"
+    script = slurm_script(plan, out, ["python", "-m", "selfsup_depth"])
     assert "#SBATCH --array=0-1\n" in script
-    assert f"ablate --output '{tmp_path / 'my out'}' --task \"$SLURM_ARRAY_TASK_ID\"" in script
+    assert f"ablate --output '{out}' --task \"$SLURM_ARRAY_TASK_ID\"" in script
+    # The scheduler reads its comments word by word, and % as the beginning of a field.
+    assert "#SBATCH --job-name=my-out-j\n" in script
+    assert f'#SBATCH --output="{tmp_path}/my out %%j/logs/slurm-%a.out"\n' in script
+    assert "#SBATCH --array=0-1%3\n" in slurm_script(plan, out, ["python"], jobs=3)
+
+
+def test_a_file_of_ones_own_is_part_of_what_a_run_is(tmp_path, monkeypatch):
+    """Edited between two commands, it makes other runs: old and new are not seeds of one variant."""
+    monkeypatch.chdir(tmp_path)
+    term = "from selfsup_depth.losses.base import LossTerm\n\nclass {}(LossTerm):\n    scale = {}\n"
+    (tmp_path / "edited.py").write_text(term.format("Mine", 1) + "    def forward(self, b, e): return 0\n")
+    sys.modules.pop("edited", None)
+    asked = "--add", "edited.Mine", "--seeds=0"
+    before = [run.folder for run in plan_of(tmp_path, *asked).runs]
+    assert [run.folder for run in plan_of(tmp_path, *asked).runs] == before
+    (tmp_path / "edited.py").write_text((tmp_path / "edited.py").read_text().replace("1", "2"))
+    after = [run.folder for run in plan_of(tmp_path, *asked).runs]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_a_variant_is_not_named_as_what_it_is_compared_with(tmp_path):
+    (tmp_path / "mine.txt").write_text("baseline: --model.losses.smoothness.weight=0\n")
+    with pytest.raises(ConfigError, match="'baseline' is what variants are compared with"):
+        plan_of(tmp_path, "--variants", str(tmp_path / "mine.txt"))
+
+
+def test_flags_that_are_not_of_a_variant_are_refused_by_its_name(tmp_path):
+    (tmp_path / "mine.txt").write_text("more: --seeds 3\n")
+    with pytest.raises(ConfigError, match=r"--seeds, of more, in --variants .*mine\.txt; only --config"):
+        plan_of(tmp_path, "--variants", str(tmp_path / "mine.txt"))
+
+
+def test_a_term_without_a_weight_cannot_be_left_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weightless.py").write_text(
+        "from selfsup_depth.losses.base import LossTerm\n\n"
+        "class Mine(LossTerm):\n    def __init__(self, strength: float = 0.3):\n"
+        "        super().__init__(1.0)\n\n"
+        "    def forward(self, b, e): return 0\n"
+    )
+    for asked in ("all", "mine"):
+        with pytest.raises(ConfigError, match=r"weightless\.Mine takes no weight, in --drop"):
+            plan_of(tmp_path, "--model.losses.mine=weightless.Mine", "--drop", asked)
+
+
+@pytest.mark.parametrize("option", ["--seeds=0", "--jobs=2", "--keep=3", "--config=conf/demo.yaml"])
+def test_a_report_takes_everything_from_the_plan(tmp_path, capfd, option):
+    assert main(["ablate", f"--output={tmp_path}", "--report-only", option]) == 2
+    assert f"{option.partition('=')[0]} does not go with --report-only" in capfd.readouterr().err
+
+
+def test_short_options_of_a_run_are_those_of_train(tmp_path):
+    plan = plan_of(tmp_path, "--drop=smoothness", "--seeds=0", "--save-every=7", "--on-bad-data=skip")
+    assert {run.config["save_every"] for run in plan.runs} == {7}
+    assert {run.config["data"]["on_bad_data"] for run in plan.runs} == {"skip"}
 
 
 def test_runs_side_by_side_take_one_gpu_each(monkeypatch):

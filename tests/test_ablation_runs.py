@@ -25,6 +25,7 @@ from selfsup_depth.ablation import worker
 from selfsup_depth.ablation.named_variants import read_lines
 from selfsup_depth.cli import main
 from selfsup_depth.resources import find_resource
+from selfsup_depth.training.run_directory import RunDirectory
 
 TERMS = '''
 import os
@@ -109,6 +110,29 @@ def test_every_run_is_a_run_of_train_and_stands_in_the_table(ablated):
     dropped = rows[1]
     assert dropped["flags"] == "--model.losses.smoothness.weight=0"
     assert "loss/smoothness" not in (ablated / dropped["folder"] / "metrics.csv").read_text()
+
+
+def test_two_ablations_do_not_share_a_folder(copied, tiny, drive, capfd):
+    """The second would report runs that the first trains, under its own plan."""
+    before = (copied / "plan.json").read_text()
+    holder = RunDirectory(copied)
+    holder.hold()
+    try:
+        assert main(options(tiny, drive, copied, "--drop=smoothness", "--seeds=4")) == 7
+    finally:
+        holder.release()
+    assert capfd.readouterr().err.splitlines()[-1].endswith("wait for it or choose another --output")
+    assert (copied / "plan.json").read_text() == before
+
+
+@pytest.mark.parametrize("further", [["--dry-run"], ["--launcher=slurm"], []])
+def test_what_the_options_tell_is_refused_before_any_data_is_read(tiny, tmp_path, capfd, further):
+    given = options(tiny, tmp_path / "nowhere", tmp_path / "out", "--add=explainability", "--seeds=0")
+    assert main([*given, *further]) == 2
+    told = capfd.readouterr().err
+    assert told.count("error:") == 1
+    assert "model.losses.explainability needs masks" in told
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_of_its_runs_is_the_one_that_train_does(ablated, tmp_path):
@@ -267,7 +291,7 @@ def test_what_cannot_learn_is_refused_before_anything_is_written(tiny, drive, tm
     error = capfd.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: with velocity: ")
     assert "--model.losses.velocity.weight=0" in error
-    assert main([argument.replace(str(drive), str(tmp_path / "none")) for argument in arguments]) == 3
+    assert main(options(tiny, tmp_path / "none", out, "--drop=smoothness", "--seeds=0")) == 3
     assert not out.exists()
 
 

@@ -77,6 +77,16 @@ def test_help_imports_nothing_heavy():
     assert all(f"  {name} " in done.stdout for name in cli.COMMANDS)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, a disk without room, here")
+@pytest.mark.parametrize("arguments", [["losses"], ["--help"]])
+def test_an_output_that_takes_no_more_is_no_bug(arguments):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "selfsup_depth", *arguments]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 6
+    assert ended.stderr == "error: cannot write the output (No space left on device); free some space\n"
+
+
 def test_the_module_is_the_command():
     arguments = [sys.executable, "-m", "selfsup_depth"]
     version = subprocess.run([*arguments, "--version"], capture_output=True, text=True, check=True)

@@ -113,6 +113,17 @@ def test_five_in_a_row_are_borne_and_six_end_the_run(train, tmp_path, broken, ca
     assert finite(checkpoint["state_dict"])
 
 
+def test_a_run_of_which_no_step_was_taken_is_no_result(train, tmp_path, broken, capsys):
+    """Four steps are fewer than end a run by themselves; what stands there is what it began with."""
+    run = tmp_path / "run"
+    assert train(run, *broken(first=0, last=99)) == 5
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: loss or gradient was not finite in all 4 steps, in ")
+    assert not (run / "evaluation.json").exists()
+    assert train(run, "--resume=auto", *broken(first=0, last=99)) == 5
+    assert not (run / "evaluation.json").exists()
+
+
 def test_all_processes_decide_alike(tmp_path, broken, drive, tiny):
     """The second process alone sees the loss break; the first ends the run and says so."""
     command = [sys.executable, "-m", "selfsup_depth", "train", "--config=method/monodepth2_stereo.yaml"]

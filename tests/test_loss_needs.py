@@ -19,7 +19,7 @@ from selfsup_depth.modules.view_synthesis import ViewSynthesis
 from selfsup_depth.networks.depth import DepthNet
 from selfsup_depth.networks.pose import PoseNet
 from selfsup_depth.training.loss_catalogue import source_of
-from selfsup_depth.training.preflight import check_fit
+from selfsup_depth.training.preflight import check_fit, check_options
 
 for module_info in pkgutil.iter_modules(selfsup_depth.losses.__path__):
     importlib.import_module(f"selfsup_depth.losses.{module_info.name}")
@@ -57,7 +57,9 @@ def check(term: LossTerm, pose_net: PoseNet | None = None, **data: object) -> No
     options |= {"knows_travelled": False, "knows_measured": False, "sparse_depth": False}
     options |= {"travelled": (1, 0), "has_masks": False, "fov": None}
     module = ViewSynthesis(DepthNet(width=0.125, norm="group"), {"own": term}, pose_net)
-    check_fit(module, SimpleNamespace(**options | data))
+    data = SimpleNamespace(**options | data)
+    check_options(module, data)
+    check_fit(module, data)
 
 
 LACKING = {
@@ -76,7 +78,7 @@ HOLDING = {
     Need.OTHER_CAMERA: {"stereo": True},
     Need.TRAVELLED: {"video": [-1, 1], "knows_travelled": True},
     Need.SOURCE_DEPTH: {"stereo": True},
-    Need.MEASURED: {"stereo": True, "knows_measured": True},
+    Need.MEASURED: {"stereo": True, "knows_measured": True, "sparse_depth": True},
 }
 
 
@@ -89,6 +91,11 @@ def test_what_a_term_lacks_is_named_with_its_fix(need):
     off.weight = 0.0
     with pytest.raises(ConfigError, match="no loss term has a weight"):
         check(off, **LACKING[need])
+
+
+def test_measured_depth_that_is_asked_for_and_not_there_is_refused():
+    with pytest.raises(ConfigError, match="needs measured depth"):
+        check(Needy(Need.MEASURED), stereo=True, sparse_depth=True)
 
 
 @pytest.mark.parametrize("need", HOLDING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 
@@ -61,6 +62,13 @@ def test_one_term_is_explained_by_either_of_its_names(capsys):
     assert capsys.readouterr().out == by_class
     assert "--model.losses.left_right_consistency.weight  float = 1.0" in by_class
     assert "photometric" not in by_class
+
+
+def test_a_term_of_ones_own_is_explained_by_its_path(capsys):
+    assert main(["losses", f"{__name__}.OfAPaper"]) == 0
+    said = capsys.readouterr().out
+    assert "Nothing, very exactly." in said
+    assert re.search(rf"to use it: --model\.losses\.\w+={__name__}\.OfAPaper\n", said)
 
 
 def test_an_unknown_term_is_answered_with_the_nearest(capsys):

@@ -26,7 +26,11 @@ def named_lines(wanted: str) -> dict[str, list[str]]:
     file_name, colon, names = wanted.rpartition(":")
     if not colon:
         file_name, names = (wanted, "") if _is_file_name(wanted) else (DEFAULT_FILE, wanted)
-    file = find_resource("conf", file_name)
+    try:
+        file = find_resource("conf", file_name)
+    except ConfigError:
+        fix = f"give a text file with a line for each, as conf/{DEFAULT_FILE}"
+        raise ConfigError(f"no file of variants, in {file_name}; {fix}") from None
     lines = read_lines(file)
     chosen = [name.strip() for name in names.split(",")] if names else list(lines)
     for name in chosen:
@@ -51,7 +55,8 @@ def read_lines(file: Path) -> dict[str, list[str]]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if not found or found[1] in lines:
-            what = f"{found[1]} stands twice" if found else "not NAME: FLAGS"
+            rule = "not NAME: FLAGS, the name of letters, digits and ._=+-"
+            what = f"{found[1]} stands twice" if found else rule
             raise ConfigError(
                 f"{what}, in {file}:{number}; write e.g. l1: --model.losses.photometric.ssim_weight=0"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -11,6 +12,9 @@ from typing import Any, NamedTuple
 
 from selfsup_depth.ablation.variants import BASELINE, Variant, refuse_equal, refuse_same_names
 from selfsup_depth.errors import ConfigError
+from selfsup_depth.training.configuration import class_paths
+from selfsup_depth.training.constructors import find_class, is_from_outside
+from selfsup_depth.training.run_directory import LOCK
 from selfsup_depth.training.storage import write_text
 
 PLAN = "plan.json"
@@ -68,8 +72,8 @@ def make_plan(
     Raises:
         ConfigError: a variant's configuration is refused, changes nothing, or equals another's.
     """
-    refuse_same_names(variants)
     baseline = Variant(BASELINE, [])
+    refuse_same_names([baseline, *variants])
     base = resolved(baseline)
     configs = [resolved(variant) for variant in variants]
     refuse_equal(variants, configs)
@@ -79,6 +83,8 @@ def make_plan(
             kept.append((variant, config))
         elif not variant.from_grid:
             raise ConfigError(f"{variant.name!r} changes nothing of the baseline; leave it out")
+    if len(kept) < 2:
+        raise ConfigError("nothing is varied: every point of --grid is the baseline; give other values")
     earlier = {folder.name[-8:]: folder.name for folder in (output / RUNS).glob("*-????????")}
     runs = []
     for seed in seeds:
@@ -90,9 +96,21 @@ def make_plan(
     return Plan([variant for variant, _ in kept], list(seeds), runs, list(command))
 
 
+def shape_of(plan: Plan) -> str:
+    """How many variants and seeds, in words."""
+    counts = {"variant": len(plan.variants), "seed": len(plan.seeds)}
+    return " x ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())
+
+
 def hash_of(config: Config) -> str:
-    """Eight hexadecimal digits that differ where any option of two runs does."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:8]
+    """Eight hexadecimal digits that differ where an option of two runs does, or the file of a class.
+
+    A class that is not the package's is edited and tried again: what it was is not what it is.
+    """
+    own = {name for _, name in class_paths(config) if is_from_outside(name)}
+    sources = [Path(inspect.getfile(find_class(name, object))).read_bytes() for name in sorted(own)]
+    said = json.dumps(config, sort_keys=True).encode()
+    return hashlib.sha256(b"".join([said, *sources])).hexdigest()[:8]
 
 
 def slug(name: str) -> str:
@@ -146,7 +164,7 @@ def refuse_occupied(output: Path) -> None:
     Raises:
         ConfigError: it does.
     """
-    if output.is_dir() and ((output / PLAN).is_file() or not any(output.iterdir())):
+    if output.is_dir() and ((output / PLAN).is_file() or {file.name for file in output.iterdir()} <= {LOCK}):
         return
     if output.exists():
         raise ConfigError(f"something other than an ablation exists, in {output}; choose another --output")

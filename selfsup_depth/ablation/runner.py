@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from selfsup_depth.ablation.outcomes import State, failure_file, log_file, result_of, state_of
-from selfsup_depth.ablation.plan import Plan, PlannedRun
+from selfsup_depth.ablation.plan import Plan, PlannedRun, shape_of
 from selfsup_depth.ablation.worker import Ending, check_all, train_one
 from selfsup_depth.ablation.workers import Workers
 from selfsup_depth.errors import DataError, SelfsupDepthError
@@ -23,8 +23,13 @@ POLL_SECONDS = 0.5
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} runs [{elapsed}<{remaining}{postfix}]"
 
 
-def check_plan(plan: Plan, output: Path) -> None:
-    """Make the data and put every variant together once, before anything is written.
+def check_plan(plan: Plan, output: Path, read_data: bool = True) -> None:
+    """Put every variant together once, before anything is written.
+
+    Args:
+        plan: whose first seed is looked at.
+        output: the ablation's folder.
+        read_data: make the data and look into them, too.
 
     Raises:
         SelfsupDepthError: a variant cannot be trained, e.g. because the data lack what it needs.
@@ -33,7 +38,7 @@ def check_plan(plan: Plan, output: Path) -> None:
     first = {run.variant: run.config for run in plan.runs if run.seed == plan.seeds[0]}
     workers = Workers(1, torch.get_num_threads())
     with workers.hearing_signals():
-        ending = workers.run(check_all, first, output)
+        ending = workers.run(check_all, first, output, read_data)
     if workers.exit_code:
         raise SystemExit(workers.exit_code)
     if ending.exit_code:
@@ -54,6 +59,8 @@ def run_plan(plan: Plan, output: Path, jobs: int = 1) -> None:
     """
     waiting = [run for run in plan.runs if state_of(run, output) is not State.FINISHED]
     tell_what_is_done(plan, len(waiting))
+    if not waiting:
+        return
     runs = {run.folder: run for run in waiting}
     workers = Workers(jobs, torch.get_num_threads())
     with workers.hearing_signals(), _Bar(len(waiting), output) as bar:
@@ -115,8 +122,7 @@ def conclude(run: PlannedRun, ending: Ending, output: Path, stopped: bool) -> st
 def tell_what_is_done(plan: Plan, num_waiting: int) -> None:
     """Say how much there is to do."""
     done = len(plan.runs) - num_waiting
-    shape = f"{len(plan.variants)} variants x {len(plan.seeds)} seeds"
-    print(f"{shape}: {len(plan.runs)} runs, {done} finished before", flush=True)
+    print(f"{shape_of(plan)}: {len(plan.runs)} runs, {done} finished before", flush=True)
 
 
 class _Bar(contextlib.AbstractContextManager["_Bar"]):

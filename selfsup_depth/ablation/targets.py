@@ -32,7 +32,7 @@ class Targets:
         Raises:
             ConfigError: there is but one, and without it nothing is learned.
         """
-        active = [name for name, term in self.terms.items() if term[ARGUMENTS]["weight"]]
+        active = [name for name in self.terms if self._weight(name, "drop")]
         if len(active) < 2:
             only = ", ".join(active) or "none"
             raise ConfigError(f"the only loss term is {only}, in --drop all; name options to leave out")
@@ -46,7 +46,7 @@ class Targets:
         """
         term = name.removeprefix(f"{LOSSES}.")
         if term in self.terms:
-            self._refuse_if(not self.terms[term][ARGUMENTS]["weight"], f"{term} has no weight", "drop")
+            self._refuse_if(not self._weight(term, "drop"), f"{term} has no weight", "drop")
             return [(f"{LOSSES}.{term}.weight", "0")]
         option = self._boolean(name, "drop", list(self.terms))
         self._refuse_if(not self.options[option], f"{option} is false", "drop")
@@ -72,12 +72,24 @@ class Targets:
         path = f"{cls.__module__}.{cls.__qualname__}"
         same = [key for key, term in self.terms.items() if term[CLASS] == path]
         for key in same:
-            self._refuse_if(bool(self.terms[key][ARGUMENTS]["weight"]), f"{LOSSES}.{key} is there", "add")
+            self._refuse_if(bool(self._weight(key, "add")), f"{LOSSES}.{key} is there", "add")
         if same:
             return [(f"{LOSSES}.{same[0]}.weight", str(options_of(cls)["weight"].default))]
         key = term_name(cls)
         self._refuse_if(key in self.terms, f"another term is named {key}", "add")
         return [(f"{LOSSES}.{key}", name if "." in name else cls.__name__)]
+
+    def _weight(self, term: str, option: str) -> float:
+        """What a term's weight is set to; 0 switches it off.
+
+        Raises:
+            ConfigError: its constructor takes none.
+        """
+        arguments = self.terms[term][ARGUMENTS]
+        if "weight" not in arguments:
+            what = f"{self.terms[term][CLASS]} takes no weight, in --{option}"
+            raise ConfigError(f"{what}; give its constructor one, 0 for off: weight: float = 1.0")
+        return float(arguments["weight"])
 
     def _boolean(self, name: str, option: str, terms: list[str]) -> str:
         """Full name of the one boolean option that ends in this."""

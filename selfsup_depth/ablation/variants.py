@@ -118,6 +118,8 @@ def refuse_same_names(variants: Sequence[Variant]) -> None:
     names = [variant.name for variant in variants]
     for name in names:
         if names.count(name) > 1:
+            if name == BASELINE:
+                raise ConfigError(f"{BASELINE!r} is what variants are compared with; name that one otherwise")
             raise ConfigError(f"variant {name!r} is asked for twice; leave one of them out")
 
 

@@ -6,6 +6,7 @@ has imported this module, and with it torch and Lightning, once for all.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import os
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import parent_process
 from pathlib import Path
@@ -26,7 +27,7 @@ import torch
 from selfsup_depth.console import EXIT_CODES, console
 from selfsup_depth.errors import CheckpointError, RunInUseError, SelfsupDepthError
 from selfsup_depth.training.processes import end_at_once
-from selfsup_depth.training.run import assemble, fit
+from selfsup_depth.training.run import assemble, fit, module_and_data
 from selfsup_depth.training.run_directory import RunDirectory
 
 BUG = 70
@@ -69,20 +70,34 @@ def train_one(
 
 
 def check_all(
-    surroundings: Surroundings, answer: Connection, configs: dict[str, dict[str, Any]], runs: Path
+    surroundings: Surroundings,
+    answer: Connection,
+    configs: dict[str, dict[str, Any]],
+    runs: Path,
+    read_data: bool,
 ) -> None:
-    """Make the data, and put every variant together once, so that what cannot train is refused at once."""
+    """Put every variant together once, then with its data, so that what cannot train is refused at once."""
 
     def check() -> None:
         for name, config in configs.items():
-            try:
+            with _naming(name):
+                module_and_data(config)
+        for name, config in configs.items() if read_data else ():
+            with _naming(name):
                 assemble(config, RunDirectory(runs / "none"))
-            except SelfsupDepthError as error:
-                raise type(error)(f"{name}: {error}") from error
             # What is said about the data is the same for all.
             logging.getLogger("selfsup_depth").setLevel(logging.WARNING)
 
     _answer(surroundings, answer, check)
+
+
+@contextlib.contextmanager
+def _naming(variant: str) -> Iterator[None]:
+    """A refusal inside says whose it is."""
+    try:
+        yield
+    except SelfsupDepthError as error:
+        raise type(error)(f"{variant}: {error}") from error
 
 
 def go_on_or_begin(config: dict[str, Any], run: Path) -> None:
@@ -115,14 +130,15 @@ def _answer(surroundings: Surroundings, answer: Connection, action: Callable[[],
     """Do something as the command would, and tell the command how it ended."""
     _settle(surroundings)
     with console(quiet=True):
-        answer.send(_ending_of(action))
+        answer.send(_ending_of(action, logged=surroundings.log is not None))
 
 
-def _ending_of(action: Callable[[], None]) -> Ending:
+def _ending_of(action: Callable[[], None], logged: bool) -> Ending:
     try:
         action()
     except SelfsupDepthError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if logged:  # else the command says it, to the same reader
+            print(f"error: {error}", file=sys.stderr)
         return Ending(error.exit_code, " ".join(str(error).split()))
     except SystemExit as ending:
         return Ending(ending.code if isinstance(ending.code, int) else 0, "stopped by a signal")

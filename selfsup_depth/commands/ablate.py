@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from selfsup_depth.commands.ablate_arguments import (
@@ -28,23 +30,44 @@ def run(arguments: list[str]) -> None:
     if given.report_only or given.task is not None:
         refuse_beside(given, flags)
         return report_only(given.output) if given.report_only else task(given.output, given.task)
-    from selfsup_depth.ablation.plan import write_plan
     from selfsup_depth.ablation.runner import check_plan, run_plan
 
     asked = parse_ablate_arguments(arguments)
+    # The data may be where only the cluster's machines see them.
+    check_plan(asked.plan, asked.output, read_data=not (asked.dry_run or asked.slurm))
     if asked.dry_run:
         return print_plan(asked)
-    if asked.slurm:
-        return write_job_array(asked)
-    check_plan(asked.plan, asked.output)
-    write_plan(asked.plan, asked.output)
-    run_plan(asked.plan, asked.output, asked.jobs)
-    report_only(asked.output)
+    with held_plan(asked):
+        if asked.slurm:
+            return write_job_array(asked)
+        run_plan(asked.plan, asked.output, asked.jobs or 1)
+        report_only(asked.output)
+
+
+@contextlib.contextmanager
+def held_plan(asked: AblateArguments) -> Iterator[None]:
+    """Write the plan down, and keep other ablations out of its folder meanwhile.
+
+    Raises:
+        RunInUseError: another one is at work there.
+        StorageError: the folder cannot be written.
+    """
+    from selfsup_depth.ablation.plan import write_plan
+    from selfsup_depth.training.run_directory import RunDirectory
+
+    folder = RunDirectory(asked.output, "--output")
+    try:
+        folder.hold()
+        write_plan(asked.plan, asked.output)
+        yield
+    finally:
+        folder.release()
 
 
 def print_plan(asked: AblateArguments) -> None:
     """Every run, its state and its flags."""
     from selfsup_depth.ablation.outcomes import state_of
+    from selfsup_depth.ablation.plan import shape_of
     from selfsup_depth.ablation.variants import shown_flags
 
     for variant in asked.plan.variants:
@@ -53,22 +76,18 @@ def print_plan(asked: AblateArguments) -> None:
             if run.variant == variant.name:
                 state = state_of(run, asked.output).value
                 print(f"  seed {run.seed}  {state:<12} {asked.output / run.folder}")
-    print(
-        f"{len(asked.plan.variants)} variants x {len(asked.plan.seeds)} seeds = {len(asked.plan.runs)} runs"
-    )
+    print(f"{shape_of(asked.plan)} = {len(asked.plan.runs)} runs")
 
 
 def write_job_array(asked: AblateArguments) -> None:
-    """Write the plan, and the script that trains it on a cluster."""
-    from selfsup_depth.ablation.plan import write_plan
+    """Write the script that trains the plan on a cluster."""
     from selfsup_depth.ablation.slurm import slurm_script
     from selfsup_depth.training.storage import write_text
 
-    write_plan(asked.plan, asked.output)
     (asked.output / "logs").mkdir(exist_ok=True)
     program = [sys.executable, "-m", "selfsup_depth"]
     script = asked.output / "ablation.slurm"
-    write_text(script, slurm_script(asked.plan, asked.output, program))
+    write_text(script, slurm_script(asked.plan, asked.output, program, asked.jobs))
     print(f"written: {script}; then\n  sbatch {shlex.quote(str(script))}")
     print(f"  {PROGRAM} --report-only --output {shlex.quote(str(asked.output))}")
 

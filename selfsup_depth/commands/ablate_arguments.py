@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from selfsup_depth.commands.parser import CommandParser, split_dotted
+from selfsup_depth.commands.run_options import SHORT, add_run_options, flags_of
 from selfsup_depth.errors import ConfigError
 
 PROGRAM = "selfsup-depth ablate"
+SEEDS = "0,1,2"
 EPILOG = """
 Every other option is one of `train`, for all runs: --SECTION.OPTION VALUE.
 A name after --drop or --add is a loss term (`selfsup-depth losses`) or an option that is true
@@ -25,14 +27,14 @@ class AblateArguments(NamedTuple):
 
     plan: a Plan; the type is known where the command runs.
     output: the ablation's folder.
-    jobs: runs side by side.
+    jobs: runs side by side; None: nothing was said.
     dry_run: print the plan alone.
     slurm: write a job array instead of training.
     """
 
     plan: Any
     output: Path
-    jobs: int
+    jobs: int | None
     dry_run: bool
     slurm: bool
 
@@ -55,12 +57,14 @@ def parse_ablate_arguments(arguments: Sequence[str]) -> AblateArguments:
     if not given.config:
         raise ConfigError("no configuration is given; start from --config conf/demo.yaml")
 
-    seeds, drop, add = seeds_in(given.seeds), names_in(given.drop, "--drop"), names_in(given.add, "--add")
+    seeds = seeds_in(SEEDS if given.seeds is None else given.seeds)
+    drop, add = names_in(given.drop, "--drop"), names_in(given.add, "--add")
     further = [*grid(given.grid), *[variant for wanted in given.variants for variant in named(wanted)]]
     if not (drop or add or further):
         raise ConfigError("nothing is varied; give --drop all, --add TERM, --grid KEY=V1,V2 or --variants")
-    if given.jobs < 1:
+    if given.jobs is not None and given.jobs < 1:
         raise ConfigError(f"{given.jobs} runs side by side, in --jobs; give 1 or more")
+    flags += flags_of(given)
     refuse_occupied(given.output)
 
     def resolved(variant: Variant) -> dict[str, Any]:
@@ -89,9 +93,10 @@ def make_parser() -> CommandParser:
     add("--add", **many, metavar="NAMES", help="add each of these: NAME,NAME")
     add("--grid", **many, metavar="KEY=V1,V2", help="values of an option; repeated, their product")
     add("--variants", **many, metavar="NAMES|FILE", help="lines of conf/ablations.txt, or of a file like it")
-    add("--seeds", default="0,1,2", metavar="N,N", help="every variant is trained with each; default: 0,1,2")
+    add("--seeds", metavar="N,N", help=f"every variant is trained with each; default: {SEEDS}")
     add("--output", type=Path, required=True, metavar="DIR", help="folder of the runs and the report")
-    add("--jobs", type=int, default=1, metavar="N", help="runs side by side; they share the cores out")
+    add("--jobs", type=int, metavar="N", help="runs side by side, which share the cores out; default: 1")
+    add_run_options(parser)
     add("--dry-run", action="store_true", help="print the plan and what of it is done")
     add("--launcher", choices=["local", "slurm"], default="local", help="slurm: write a job array's script")
     add("--report-only", action="store_true", help="write the report of what is there anew")
@@ -106,9 +111,8 @@ def refuse_beside(given: Any, flags: Sequence[tuple[str, str]]) -> None:
         ConfigError: something beside --output is given.
     """
     option = "--report-only" if given.report_only else "--task"
-    beside = [
-        name for name in ("config", "drop", "add", "grid", "variants", "dry_run") if getattr(given, name)
-    ]
+    taken = ("config", "drop", "add", "grid", "variants", "seeds", "jobs", "dry_run", *SHORT)
+    beside = [name for name in taken if getattr(given, name, None)]
     if beside or flags:
         name = beside[0].replace("_", "-") if beside else flags[0][0]
         raise ConfigError(f"--{name} does not go with {option}, which reads the plan; leave one of them out")
@@ -151,6 +155,12 @@ def named(wanted: str) -> list[Any]:
     parser.add_argument("--config", action="append", default=[])
     variants = []
     for name, words in named_lines(wanted).items():
-        rest, flags = split_dotted(words)
-        variants.append(Variant(name, flags, tuple(parser.parse_args(rest).config)))
+        try:
+            rest, flags = split_dotted(words)
+            files = tuple(parser.parse_args(rest).config)
+        except ConfigError as error:
+            what = str(error).partition("; ")[0]
+            fix = "only --config and --SECTION.OPTION go there"
+            raise ConfigError(f"{what}, of {name}, in --variants {wanted}; {fix}") from None
+        variants.append(Variant(name, flags, files))
     return variants

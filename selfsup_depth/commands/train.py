@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from selfsup_depth.commands.parser import CommandParser, split_dotted
+from selfsup_depth.commands.run_options import add_run_options, flags_of
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.training.configuration import resolve
 from selfsup_depth.training.layers import stack_layers
@@ -15,10 +16,6 @@ from selfsup_depth.training.option_help import all_sections_help, topic_help
 from selfsup_depth.training.run_directory import Resume
 
 AUTO = "auto"
-# Options of the command that are keys of the configuration, too.
-SHORT = {name: name for name in ("seed", "keep", "save_every", "process_timeout")} | {
-    "on_bad_data": "data.on_bad_data"
-}
 
 EPILOG = """
 Every other option is an argument of a constructor, written --SECTION.OPTION VALUE, or in a
@@ -68,7 +65,7 @@ def parse_train_arguments(arguments: Sequence[str]) -> TrainArguments:
         everything = f"{parser.format_help()}\n{all_sections_help(SECTIONS)}"
         print(topic_help(given.help, SECTIONS) if given.help else everything)
         raise SystemExit(0)
-    flags += [(key, value) for name, key in SHORT.items() if (value := getattr(given, name)) is not None]
+    flags += flags_of(given)
     folder, resume = place_of(given)
     files = given.config or ([recorded_config(folder)] if resume == "yes" else [])
     if not files:
@@ -109,14 +106,7 @@ def make_parser() -> CommandParser:
     )
     add("--overwrite", action="store_true", help="replace an earlier run in the folder")
     add("--seed", metavar="INT", help="of everything random; default: 0")
-    add("--keep", metavar="K", help="newest numbered checkpoints to keep beside last and best; default: 0")
-    add("--save-every", metavar="STEPS", help="save this often, too; a tenth of the run is always saved")
-    add(
-        "--process-timeout",
-        metavar="SECONDS",
-        help="of several processes, wait this long for one; default: 600",
-    )
-    add("--on-bad-data", metavar="error|skip", help="the same as --data.on_bad_data; default: error")
+    add_run_options(parser)
     add(
         "-h",
         "--help",

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,7 @@ from selfsup_depth.errors import DataError, StorageError
 DEFAULT_OPTIONS = SyntheticOptions()
 _OPTIONS_FILE = "options.json"
 _MOST_WORKERS = 8
+_LOG_INTERVAL = 15.0  # seconds between two lines where the output is a file
 _RENDERER = 1  # to be raised when the same options give other bytes
 
 
@@ -91,9 +93,8 @@ def drive_name(options: SyntheticOptions, drive: int) -> str:
 
 def _render(root: Path, options: SyntheticOptions, progress: bool) -> None:
     """All drives, frames in parallel; a drive's world is built while the one before is rendered."""
-    bar = tqdm(
-        total=options.drives * options.frames, desc="synthetic drive", unit="frame", disable=not progress
-    )
+    shown = {"disable": not progress, "mininterval": 0.1 if sys.stderr.isatty() else _LOG_INTERVAL}
+    bar = tqdm(total=options.drives * options.frames, desc="synthetic drive", unit="frame", **shown)
     with bar, _workers() as pool:
         recorder = pool.submit(_recorder, options, 0)
         for drive in range(options.drives):

@@ -76,7 +76,7 @@ def build(config: Mapping[str, Any], sections: Sections, trust: bool = True) -> 
         trust: whether classes outside the package may be imported.
     """
     resolved = resolve(Layers(arguments_beside_class(dict(config)), {}), sections, trust)
-    construct = _naming_keys(dict(_class_paths(arguments_beside_class(resolved))))
+    construct = _naming_keys(dict(class_paths(arguments_beside_class(resolved))))
     parser, namespace = _parse(resolved, sections)
     try:
         objects = parser.instantiate(namespace, instantiators=[(construct, object, True)])
@@ -137,13 +137,13 @@ def _naming_keys(classes: Mapping[str, str]) -> Callable[..., Any]:
     return construct
 
 
-def _class_paths(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def class_paths(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Keys of all components inside, and their classes."""
     if isinstance(node, dict):
         if isinstance(node.get(CLASS), str):
             yield key, node[CLASS]
         for name, value in node.items():
-            yield from _class_paths(value, f"{key}.{name}" if key else name)
+            yield from class_paths(value, f"{key}.{name}" if key else name)
 
 
 def _written_out(value: dict[str, Any], section: Section) -> Any:

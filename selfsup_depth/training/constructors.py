@@ -115,7 +115,7 @@ def find_class(name: str, base: type, trust: bool = True) -> type:
         if name not in known:
             raise ConfigError(f"no {base.__name__} is named {name}; {did_you_mean(name, known)}")
         return known[name]
-    if not trust and not module_name.startswith(f"{_PACKAGE}."):
+    if not trust and is_from_outside(name):
         raise ConfigError(f"{name} is not part of {_PACKAGE}; --trust imports it, which runs its code")
     found = getattr(_imported(module_name, name), class_name, None)
     if not inspect.isclass(found):
@@ -125,6 +125,11 @@ def find_class(name: str, base: type, trust: bool = True) -> type:
             f"{name} is not a {base.__name__}; derive it from {base.__module__}.{base.__name__}"
         )
     return found
+
+
+def is_from_outside(name: str) -> bool:
+    """Whether the name of a class, with its module, is of another package than this one."""
+    return "." in name and not name.startswith(f"{_PACKAGE}.")
 
 
 def known_classes(base: type) -> list[type]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Trainer
 from torch.utils.data import DataLoader
 
 from selfsup_depth.data.datamodule import DepthDataModule
@@ -21,6 +21,7 @@ from selfsup_depth.training.run_directory import RunDirectory
 from selfsup_depth.training.speed import SpeedMeter
 from selfsup_depth.training.speed_advice import advice, circumstances
 from selfsup_depth.training.storage import write_text
+from selfsup_depth.training.trainer import callback_of
 
 EVALUATION = "evaluation.json"
 
@@ -66,9 +67,7 @@ def report_speed(
     trainer: Trainer, module: SelfSupervisedDepth, data: DepthDataModule, directory: RunDirectory
 ) -> None:
     """Print how fast the run was and what would help, and write speed.json."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    meter = next(callback for callback in callbacks if isinstance(callback, SpeedMeter))
-    if speed := meter.speed(trainer):
+    if speed := callback_of(trainer, SpeedMeter).speed(trainer):
         limit = advice(speed, circumstances(trainer, module, data))
         print(f"{speed.report()}\n{limit}")
         text = json.dumps(speed._asdict() | {"advice": limit}, indent=2)

@@ -22,6 +22,7 @@ from selfsup_depth.training.storage import append_line
 log = logging.getLogger(__name__)
 
 MAX_SKIPPED_IN_A_ROW = 5
+FIX = "look at the images named there, or lower --optimizer.learning_rate"
 
 
 class Finding(NamedTuple):
@@ -77,6 +78,16 @@ class FiniteGuard(Callback):
         self._losses.clear()
         self._positions.clear()
 
+    def refuse_untrained(self, trainer: Trainer) -> None:
+        """Refuse a run whose steps were left out one and all: its weights are those it began with.
+
+        Raises:
+            NumericError: they were.
+        """
+        if self.in_a_row and self.in_a_row >= trainer.global_step:
+            what = f"loss or gradient was not finite in all {self.in_a_row} steps"
+            raise NumericError(f"{what}, in {self.record}; {FIX}")
+
     def state_dict(self) -> dict[str, Any]:
         return {"in_a_row": self.in_a_row}
 
@@ -91,8 +102,7 @@ class FiniteGuard(Callback):
         self._write_down(trainer, finding)
         if self.in_a_row > MAX_SKIPPED_IN_A_ROW:
             what = f"loss or gradient was not finite in {self.in_a_row} steps in a row"
-            fix = "look at the images named there, or lower --optimizer.learning_rate"
-            end_together(trainer, NumericError(f"{what}, in {self.record}; {fix}"))
+            end_together(trainer, NumericError(f"{what}, in {self.record}; {FIX}"))
 
     def _write_down(self, trainer: Trainer, finding: Finding) -> None:
         assert isinstance(trainer.lightning_module, SelfSupervisedDepth)

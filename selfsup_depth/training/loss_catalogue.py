@@ -16,7 +16,13 @@ from selfsup_depth.errors import ConfigError
 from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.resources import known_resources
 from selfsup_depth.suggestions import did_you_mean
-from selfsup_depth.training.constructors import known_classes, options_of, type_name
+from selfsup_depth.training.constructors import (
+    find_class,
+    is_from_outside,
+    known_classes,
+    options_of,
+    type_name,
+)
 from selfsup_depth.training.layers import CLASS, arguments_beside_class
 from selfsup_depth.training.option_help import default_text, said_of_options
 from selfsup_depth.training.yaml_file import read_yaml
@@ -94,16 +100,18 @@ def term_name(cls: type) -> str:
 
 
 def entry_named(name: str) -> TermEntry:
-    """The term of that name, given as in a configuration or as the class.
+    """The term of that name, given as in a configuration or as the class; one's own as module.Class.
 
     Raises:
         ConfigError: there is none; the message has the nearest name.
     """
+    if is_from_outside(name):
+        return entry_of(find_class(name, LossTerm), [])._replace(class_name=name)
     entries = catalogue()
     for entry in entries:
         if name in (entry.name, entry.class_name):
             return entry
-    known = [known for entry in entries for known in (entry.name, entry.class_name)]
+    known = [entry.class_name if name[:1].isupper() else entry.name for entry in entries]
     raise ConfigError(f"no loss term is named {name}; {did_you_mean(name, known)}")
 
 

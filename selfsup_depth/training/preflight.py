@@ -1,4 +1,7 @@
-"""Whether a module finds in the data what it learns from; asked before the first step."""
+"""Whether a module finds in the data what it learns from; asked before the first step.
+
+What the options alone tell is asked before any data is made or read.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,11 @@ from selfsup_depth.modules.view_synthesis import ViewSynthesis
 from selfsup_depth.networks.base import SIZE_MULTIPLE, nearest_side
 
 
-def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
-    """Refuse a module that lacks a source, a motion or a speed in its data.
+def check_options(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
+    """Refuse a module that cannot learn from any data with these options.
 
     Raises:
         ConfigError: telling what is missing and which option mends it.
-        DataError: the data does not tell the speed that a term needs.
     """
     for name, side in (("height", data.height), ("width", data.width)):
         if side % SIZE_MULTIPLE:
@@ -31,16 +33,7 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
             "no loss term has a weight, in model.losses; give one, e.g. photometric: Photometric"
         )
     check_windows(module, data)
-    provided = module.provides() | provided_by(data)
-    for name, term in module.active_terms.items():
-        for need in Need:  # in a fixed order, so that a message repeats
-            if need is Need.TRAVELLED and need in term.needs() and data.video:
-                check_speed(name, data)
-            elif need in term.needs() - provided:
-                off = f"switch it off: --model.losses.{name}.weight=0"
-                raise ConfigError(f"model.losses.{name} needs {need.what}; {need.fix}, or {off}")
-    if data.has_masks:
-        check_masks_are_heeded(module)
+    check_needs(module, allowed_by(data))
     if isinstance(module, LeftRight | Deep3D):
         check_pairs(type(module).__name__, data)
     if isinstance(module, ViewSynthesis) and data.video:
@@ -55,6 +48,31 @@ def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
         )
     if pose_net is not None and pose_net.explainability:
         check_masks_are_apart(module)
+
+
+def check_fit(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
+    """Refuse a module whose terms need what these data turned out not to hold; after check_options.
+
+    Raises:
+        ConfigError: there is no measured depth, or there are masks that nothing heeds.
+        DataError: the data does not tell the speed that a term needs.
+    """
+    for name, term in module.active_terms.items():
+        if Need.TRAVELLED in term.needs():
+            check_speed(name, data)
+    check_needs(module, allowed_by(data) - (set() if data.knows_measured else {Need.MEASURED}))
+    if data.has_masks:
+        check_masks_are_heeded(module)
+
+
+def check_needs(module: SelfSupervisedDepth, allowed: set[Need]) -> None:
+    """Refuse terms that need what neither the module nor the data provides."""
+    provided = module.provides() | allowed
+    for name, term in module.active_terms.items():
+        for need in Need:  # in a fixed order, so that a message repeats
+            if need in term.needs() - provided:
+                off = f"switch it off: --model.losses.{name}.weight=0"
+                raise ConfigError(f"model.losses.{name} needs {need.what}; {need.fix}, or {off}")
 
 
 def check_windows(module: SelfSupervisedDepth, data: DepthDataModule) -> None:
@@ -75,17 +93,17 @@ def check_pairs(name: str, data: DepthDataModule) -> None:
         raise ConfigError(f"{name} takes no measured depth; leave out --data.sparse_depth")
 
 
-def provided_by(data: DepthDataModule) -> set[Need]:
-    """What the data holds for the terms that need it."""
+def allowed_by(data: DepthDataModule) -> set[Need]:
+    """What data with these options can hold for the terms that need it."""
     num_sources = len(data.video) + data.stereo
-    provided = {
+    allowed = {
         Need.SOURCES: num_sources > 0,
         Need.SEVERAL_SOURCES: num_sources > 1,
         Need.OTHER_CAMERA: data.stereo,
-        Need.TRAVELLED: data.knows_travelled,
-        Need.MEASURED: data.knows_measured,
+        Need.TRAVELLED: bool(data.video),
+        Need.MEASURED: data.sparse_depth,
     }
-    return {need for need, there in provided.items() if there}
+    return {need for need, there in allowed.items() if there}
 
 
 def check_speed(name: str, data: DepthDataModule) -> None:

@@ -21,13 +21,14 @@ from selfsup_depth.training.checkpoint_io import size_of
 from selfsup_depth.training.compilation import compile_for_training
 from selfsup_depth.training.configuration import build
 from selfsup_depth.training.final_evaluation import EVALUATION, evaluate_and_report
-from selfsup_depth.training.preflight import check_fit
+from selfsup_depth.training.finite_guard import FiniteGuard
+from selfsup_depth.training.preflight import check_fit, check_options
 from selfsup_depth.training.process_settings import process_settings_kept
 from selfsup_depth.training.processes import end_others, ending_with_the_first, stand_together
 from selfsup_depth.training.resuming import Continuation, continue_from
 from selfsup_depth.training.run_directory import Resume, RunDirectory
 from selfsup_depth.training.sections import SECTIONS
-from selfsup_depth.training.trainer import make_trainer, step_limits
+from selfsup_depth.training.trainer import callback_of, make_trainer, step_limits
 
 log = logging.getLogger(__name__)
 # Checkpoints for which there must be room at the start: last, best, and one being written.
@@ -91,13 +92,7 @@ def assemble(
         directory: of the run; nothing is written there yet.
         earlier: what the run goes on from.
     """
-    if not 0 <= config["seed"] < 2**32:
-        raise ConfigError(f"seed is {config['seed']}; give --seed from 0 to {2**32 - 1}")
-    seed_everything(config["seed"], verbose=False)
-    parts = build(config, SECTIONS)
-    module, data = parts["model"], parts["data"]
-    module.optimization = parts["optimizer"]
-    data.seed = config["seed"]
+    module, data = module_and_data(config)
     data.prepare_data()
     data.setup("fit")
     check_fit(module, data)
@@ -111,6 +106,23 @@ def assemble(
             f"{first_line(error).rstrip('.')}; change the trainer option it speaks of"
         ) from error
     return trainer, module, data
+
+
+def module_and_data(config: dict[str, Any]) -> tuple[SelfSupervisedDepth, DepthDataModule]:
+    """What a configuration describes, refused where no data could be learned from; none is read.
+
+    Args:
+        config: resolved.
+    """
+    if not 0 <= config["seed"] < 2**32:
+        raise ConfigError(f"seed is {config['seed']}; give --seed from 0 to {2**32 - 1}")
+    seed_everything(config["seed"], verbose=False)
+    parts = build(config, SECTIONS)
+    module, data = parts["model"], parts["data"]
+    module.optimization = parts["optimizer"]
+    data.seed = config["seed"]
+    check_options(module, data)
+    return module, data
 
 
 def train(
@@ -128,6 +140,7 @@ def train(
         if trainer.is_global_zero:
             log.info(said)
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        callback_of(trainer, FiniteGuard).refuse_untrained(trainer)
         evaluate_and_report(trainer, module, data, directory)
     except NumericError as error:
         rate = module.optimization.learning_rate

@@ -33,10 +33,12 @@ class RunDirectory:
 
     Args:
         path: where it is or will be.
+        option: of the command, that names another.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, option: str = "--run") -> None:
         self.path = path
+        self.option = option
         self._lock: IO[str] | None = None
 
     @property
@@ -110,14 +112,16 @@ class RunDirectory:
         """
         # The loggers' library takes such a path for a chain of addresses, and writes elsewhere.
         if "::" in str(self.path) or "://" in str(self.path):
-            raise ConfigError(f":: or :// in the name of the run, in {self.path}; choose another --run")
+            raise ConfigError(
+                f":: or :// in the name of the run, in {self.path}; choose another {self.option}"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / LOCK).open("a+")
         except OSError as error:
             reason = error.strerror
             raise StorageError(
-                f"the run cannot be written ({reason}), in {self.path}; choose another --run"
+                f"the run cannot be written ({reason}), in {self.path}; choose another {self.option}"
             ) from None
         _held.append(self._lock)
         try:
@@ -126,7 +130,7 @@ class RunDirectory:
             self._lock.seek(0)
             holder = self._lock.read().strip() or "another process"
             raise RunInUseError(
-                f"{holder} is training, in {self.path}; wait for it or choose another --run"
+                f"{holder} is training, in {self.path}; wait for it or choose another {self.option}"
             ) from None
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")

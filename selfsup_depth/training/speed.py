@@ -39,7 +39,7 @@ class Speed(NamedTuple):
 
     def report(self) -> str:
         """In one line."""
-        few = f" (of {self.num_steps} steps: a first idea)" if self.num_steps < ENOUGH_STEPS else ""
+        few = f" (few steps: {self.num_steps})" if self.num_steps < ENOUGH_STEPS else ""
         gpu = f", {self.peak_gpu_mebibytes / 1024:.1f} GiB on the GPU" if self.peak_gpu_mebibytes else ""
         beside = ""
         if self.beside_share > NOTABLE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
@@ -32,6 +32,8 @@ from selfsup_depth.training.togetherness import Togetherness
 NUM_PICTURES = 10
 NUM_VALIDATIONS = 5
 LOG_EVERY_N_STEPS = 10
+
+Kind = TypeVar("Kind", bound=Callback)
 
 
 def make_trainer(
@@ -68,6 +70,12 @@ def make_trainer(
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
+
+
+def callback_of(trainer: Trainer, kind: type[Kind]) -> Kind:
+    """The trainer's one callback of this kind."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next(callback for callback in callbacks if isinstance(callback, kind))
 
 
 def make_callbacks(
