@@ -53,7 +53,7 @@ guards: $(INSTALLED_DEV)  ## what the guards of a run cost, and whether a run gr
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.guards
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.growth
 
-effects: $(INSTALLED_DEV)  ## what loss terms are for: half an hour of training with and without them
+effects: $(INSTALLED_DEV)  ## what loss terms are for: an hour of training with and without them
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.term_effects
 
 clean:  ## remove what was made: environment, caches, runs stay
