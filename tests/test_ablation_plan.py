@@ -10,16 +10,21 @@ import statistics
 import sys
 
 import pytest
+import torch
 
-from selfsup_depth.ablation.comparison import compare, difference_of, spread_of
+from selfsup_depth.ablation.comparison import Difference, compare, difference_of, spread_of
 from selfsup_depth.ablation.named_variants import named_lines
 from selfsup_depth.ablation.outcomes import Outcome, Result, State, curves_of
-from selfsup_depth.ablation.page import page
+from selfsup_depth.ablation.page import kind_of, page
+from selfsup_depth.ablation.page_numbers import all_numbers, breakable
+from selfsup_depth.ablation.page_parts import picture_rows
 from selfsup_depth.ablation.plan import Plan, PlannedRun, hash_of, make_plan, read_plan, write_plan
 from selfsup_depth.ablation.slurm import slurm_script
-from selfsup_depth.ablation.strips import strips_of
+from selfsup_depth.ablation.strips import Strip, _inverse_depth, _save, is_nearly_constant, strips_of
+from selfsup_depth.ablation.tables import markdown, plain_table
 from selfsup_depth.ablation.targets import Targets
 from selfsup_depth.ablation.variants import BASELINE, Variant, added, dropped, grid, split_values
+from selfsup_depth.ablation.wording import difference_texts
 from selfsup_depth.ablation.workers import environment_of
 from selfsup_depth.cli import main
 from selfsup_depth.commands.ablate_arguments import parse_ablate_arguments
@@ -27,6 +32,7 @@ from selfsup_depth.commands.train import parse_train_arguments
 from selfsup_depth.data.datamodule import DepthDataModule
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.training.charts import ticks
+from selfsup_depth.training.checkpoint import load_checkpoint
 
 DEMO = ["--config", "conf/demo.yaml"]
 
@@ -279,23 +285,62 @@ def test_a_spread_is_of_the_sample():
     assert math.isnan(spread_of([0.2]).std)
 
 
-def test_an_interval_needs_three_seeds_is_deterministic_and_spans_three():
-    assert difference_of({0: 0.1, 1: 0.2}).interval == ()
-    assert not difference_of({0: 0.1, 1: 0.2}).excludes_zero
-    three = difference_of({2: 0.3, 0: 0.1, 1: 0.2})
+def test_an_interval_needs_three_seeds_is_deterministic_and_is_wide_of_three():
+    assert difference_of({0: 0.1, 1: 0.2}, 1.0).interval == ()
+    assert not difference_of({0: 0.1, 1: 0.2}, 1.0).excludes_zero
+    three = difference_of({2: 1.3, 0: 1.1, 1: 1.2}, 1.0)
     assert list(three.by_seed) == [0, 1, 2]
-    # Of three numbers, all three equal to the least are drawn once in 27 times: more than 2.5 %.
-    assert three.interval == pytest.approx((0.1, 0.3))
-    assert three == difference_of({0: 0.1, 1: 0.2, 2: 0.3})
+    # Of three numbers, all three equal to the least are drawn once in 27 times: more than 2.5 %. So the
+    # percentiles are least and greatest; Student's t of two degrees of freedom is 4.3027, the normal 1.95996.
+    reach = 0.1 * 4.302653 / 1.959964 * math.sqrt(3 / 2)
+    assert three.interval == pytest.approx((1.2 - reach, 1.2 + reach))
+    assert three == difference_of({0: 1.1, 1: 1.2, 2: 1.3}, 1.0)
     assert three.excludes_zero
-    assert not difference_of({0: -0.1, 1: 0.2, 2: 0.3}).excludes_zero
+    assert not difference_of({0: 0.1, 1: 0.2, 2: 0.3}, 1.0).excludes_zero
 
 
 def test_the_interval_of_many_seeds_is_that_of_their_mean():
     values = {seed: 0.01 * ((seed * 7919) % 101) for seed in range(60)}
-    found = difference_of(values)
+    found = difference_of(values, 1.0)
     error = statistics.stdev(values.values()) / math.sqrt(len(values))
-    assert found.interval == pytest.approx((found.mean - 1.96 * error, found.mean + 1.96 * error), rel=0.05)
+    assert found.interval == pytest.approx((found.mean - 2.0 * error, found.mean + 2.0 * error), rel=0.05)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_rounding_is_no_difference_and_neither_better_nor_worse(seeds):
+    base = [0.2, 0.4, 0.6][:seeds]
+    nearly = [b - 1.5e-6 - 1e-9 * seed for seed, b in enumerate(base)]
+    plan, comparison = compared({BASELINE: base, "same": nearly})
+    row = comparison.rows[1]
+    assert row.verdict == "no difference"
+    assert kind_of(row, "abs_rel") == "open"
+    assert "1 variant against it: 1 no difference." in page(plan, comparison, {}, "x")
+    assert "| ≈ 0 | – | no difference |" in markdown(plan, comparison, [])
+    assert plain_table(comparison).endswith("≈ 0         –              no difference")
+
+
+def test_one_seed_beyond_rounding_is_a_difference():
+    nearly = [0.2, 0.2, 0.2 - 3e-6]
+    assert compared({BASELINE: [0.2] * 3, "x": nearly})[1].rows[1].verdict == "not told apart"
+    always = [0.2 - 3e-6, 0.2 - 3e-6, 0.2 - 3.0001e-6]
+    assert compared({BASELINE: [0.2] * 3, "x": always})[1].rows[1].verdict == "better"
+
+
+@pytest.mark.parametrize(
+    ("mean", "interval", "texts"),
+    [
+        (0.01234, (0.0023, 0.0224), ("+0.0123", "+0.0023 to +0.0224")),
+        (7e-5, (2e-5, 12e-5), ("+0.00007", "+0.00002 to +0.00012")),
+        (1e-7, (-0.01, 0.01), ("+0.0000", "-0.0100 to +0.0100")),
+        (-0.01, (-0.01 - 1e-17, -0.01), ("-0.0100", "-0.0100 to -0.0100")),
+        (-3e-6, (), ("-0.000003", "needs 3 seeds")),
+        (0.0, (), ("+0.0000", "needs 3 seeds")),
+        (math.inf, (), ("+inf", "needs 3 seeds")),
+        (math.nan, (math.nan, math.nan), ("+nan", "+nan to +nan")),
+    ],
+)
+def test_mean_and_ends_have_the_same_decimals_and_enough_of_them(mean, interval, texts):
+    assert difference_texts(Difference({0: mean}, mean, interval)) == texts
 
 
 def outcome(variant, seed, abs_rel, *, state=State.FINISHED, protocol="p", error=""):
@@ -354,6 +399,40 @@ def test_numbers_of_two_protocols_are_not_compared():
     assert rows[1].verdict == "measured otherwise: not comparable"
 
 
+def test_names_break_at_dots_and_equals_signs_but_numbers_do_not():
+    assert breakable("a.ssim_weight=0.85") == "a.<wbr>ssim_weight=<wbr>0.85"
+    assert breakable("x<y=1e-1") == "x&lt;y=<wbr>1e-1"
+
+
+@pytest.mark.parametrize("num_variants", [1, 2, 9])
+def test_the_table_of_all_numbers_is_longer_than_wide_and_whole(num_variants):
+    columns = {BASELINE: [0.2] * 3} | {f"v{index}": [0.3] * 3 for index in range(1, num_variants)}
+    text = all_numbers(compared(columns)[1])
+    heads = [re.findall("<th>(.*?)</th>", head) for head in re.findall("<thead>(.*?)</thead>", text)]
+    assert text.count("<td>") == 2 * num_variants
+    assert [name for head in heads for name in head if name] == (
+        [BASELINE] if num_variants == 1 else ["abs_rel", "a1"]
+    )
+
+
+def test_no_table_has_more_columns_than_fit():
+    columns = {f"v{index}" if index else BASELINE: [0.2] * 3 for index in range(9)}
+    comparison = compared(columns)[1]._replace(metrics=[f"m{index}" for index in range(12)])
+    heads = re.findall("<thead>(.*?)</thead>", all_numbers(comparison))
+    assert [head.count("<th>v") + head.count(f"<th>{BASELINE}") for head in heads] == [6, 3]
+
+
+def test_a_bright_picture_of_one_colour_is_called_nearly_constant(tmp_path):
+    inverse_depth = torch.rand(1, 1, 24, 40)
+    for name, values in {"flat": 0.95 + 0.05 * inverse_depth, "deep": inverse_depth}.items():
+        _save(_inverse_depth(values, values), tmp_path / f"{name}.png")
+    assert is_nearly_constant(tmp_path / "flat.png")
+    assert not is_nearly_constant(tmp_path / "deep.png")
+    row = compared({BASELINE: [0.2]})[1]
+    strip = Strip([], [], [tmp_path / "flat.png", tmp_path / "deep.png"], [])
+    assert picture_rows(row, {BASELINE: strip}).count("<span>nearly constant</span>") == 1
+
+
 def test_the_page_says_everything_and_escapes_it():
     plan, comparison = compared({BASELINE: [0.2, 0.21, 0.22], "<i>": [0.3, 0.32, None]})
     text = page(plan, comparison, {}, "a & b")
@@ -378,8 +457,15 @@ def test_ticks_are_round(low, high, expected):
     assert ticks(low, high, 3) == pytest.approx(expected)
 
 
-def test_what_the_data_says_is_heard_again_after_the_pictures(tmp_path, caplog):
-    strips_of([], tmp_path)
+def test_what_data_and_weights_say_is_heard_again_after_the_pictures(tmp_path, caplog, monkeypatch):
+    names = (DepthDataModule.__module__, load_checkpoint.__module__)
     caplog.set_level("INFO")
-    logging.getLogger(DepthDataModule.__module__).info("left out")
-    assert "left out" in caplog.text
+
+    def say(text):
+        for name in names:
+            logging.getLogger(name).info("%s %s", name, text)
+
+    monkeypatch.setattr("selfsup_depth.ablation.strips._strip", lambda *_: say("meanwhile"))
+    strips_of([outcome(BASELINE, 0, 0.2)], tmp_path)
+    say("afterwards")
+    assert caplog.messages == [f"{name} afterwards" for name in names]

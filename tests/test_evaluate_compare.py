@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from selfsup_depth.cli import main
-from selfsup_depth.evaluation.bootstrap import interval_of_mean
+from selfsup_depth.evaluation import bootstrap
+from selfsup_depth.evaluation.bootstrap import interval_of_mean, small_sample_factor, student_quantile
 from selfsup_depth.evaluation.depth_evaluation import DepthEvaluation
 from selfsup_depth.evaluation.protocols import PROTOCOLS
 
@@ -108,3 +109,24 @@ def test_the_interval_holds_the_mean_about_as_often_as_it_says():
     assert 50 <= sum(low < 2.0 < high for low, high in intervals) < 60
     assert interval_of_mean([1.0, 2.0]) == ()
     assert interval_of_mean([1.0, 2.0, 4.0]) == interval_of_mean([1.0, 2.0, 4.0])
+
+
+@pytest.mark.parametrize("num", [3, 5, 8])
+def test_few_numbers_around_zero_are_told_from_it_one_time_in_twenty(num, monkeypatch):
+    """And numbers around ten standard deviations nearly always: the interval is not merely wide."""
+    monkeypatch.setattr(bootstrap, "NUM_RESAMPLES", 1000)
+    draws = np.random.default_rng(5).normal(size=(800, num))
+    intervals = np.array([interval_of_mean(row.tolist()) for row in draws])
+    around_zero = (intervals[:, 0] > 0) | (intervals[:, 1] < 0)
+    assert 0.03 <= around_zero.mean() <= 0.07
+    assert (intervals[:, 0] + 10 > 0).mean() >= 0.98
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(2, 4.302653), (4, 2.776445), (30, 2.042272)])
+def test_the_quantiles_of_student_are_those_of_the_tables(freedom, quantile):
+    assert student_quantile(freedom) == pytest.approx(quantile, abs=2e-6)
+
+
+def test_many_numbers_need_no_correction():
+    assert small_sample_factor(700) == pytest.approx(1, abs=3e-3)
+    assert small_sample_factor(100_000) == pytest.approx(1, abs=3e-5)

@@ -11,6 +11,9 @@ from selfsup_depth.ablation.plan import Plan
 from selfsup_depth.ablation.variants import BASELINE, Variant
 from selfsup_depth.evaluation.bootstrap import interval_of_mean
 
+# Every seed this near to the baseline, as a share of its mean: what rounding does, and no change of a run.
+ROUNDING = 1e-5
+
 
 class Spread(NamedTuple):
     """Mean and standard deviation over seeds.
@@ -29,12 +32,14 @@ class Difference(NamedTuple):
 
     by_seed: the differences.
     mean: over these seeds.
-    interval: of the mean by bootstrap; empty of so few seeds that none is worth its name.
+    interval: of the mean by bootstrap; empty of so few seeds that none is worth its name, and of rounding.
+    is_rounding: every seed's difference is no more than rounding makes.
     """
 
     by_seed: dict[int, float]
     mean: float
     interval: tuple[float, ...]
+    is_rounding: bool = False
 
     @property
     def excludes_zero(self) -> bool:
@@ -116,7 +121,7 @@ def _row(
             reference = _values(base, name)
             common = {seed: found[seed] - reference[seed] for seed in found if seed in reference}
             if common:
-                differences[name] = difference_of(common)
+                differences[name] = difference_of(common, statistics.fmean(reference.values()))
     return Row(variant, spreads, differences, _verdict(variant, differences, metric, alike, runs), runs)
 
 
@@ -134,11 +139,18 @@ def spread_of(values: Sequence[float]) -> Spread:
     return Spread(statistics.fmean(values), std, len(values))
 
 
-def difference_of(by_seed: Mapping[int, float]) -> Difference:
-    """Mean of the differences and its bootstrap interval; the same numbers give the same interval."""
+def difference_of(by_seed: Mapping[int, float], baseline: float) -> Difference:
+    """Mean of the differences and its bootstrap interval; the same numbers give the same interval.
+
+    Args:
+        by_seed: the differences.
+        baseline: its mean, the measure of what is rounding.
+    """
     ordered = dict(sorted(by_seed.items()))
     values = list(ordered.values())
-    return Difference(ordered, statistics.fmean(values), interval_of_mean(values))
+    is_rounding = all(abs(value) <= ROUNDING * abs(baseline) for value in values)
+    interval = () if is_rounding else interval_of_mean(values)
+    return Difference(ordered, statistics.fmean(values), interval, is_rounding)
 
 
 def is_worse(metric: str, difference: float) -> bool:
@@ -157,6 +169,8 @@ def _verdict(
         return "what the others are compared with"
     if metric in differences:
         difference = differences[metric]
+        if difference.is_rounding:
+            return "no difference"
         if len(difference.by_seed) == 1:
             return "one seed cannot tell"
         word = "worse" if is_worse(metric, difference.mean) else "better"

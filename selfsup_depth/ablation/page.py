@@ -8,6 +8,7 @@ from html import escape
 
 from selfsup_depth.ablation.comparison import Comparison, Row, is_worse
 from selfsup_depth.ablation.outcomes import State
+from selfsup_depth.ablation.page_numbers import all_numbers, breakable
 from selfsup_depth.ablation.page_parts import curve_panels, picture_rows
 from selfsup_depth.ablation.page_style import STYLE
 from selfsup_depth.ablation.plan import Plan
@@ -20,11 +21,11 @@ from selfsup_depth.evaluation.bootstrap import CONFIDENCE
 HOW_TO_READ = f"""
 <p>Each variant is the baseline with the flags under its name, trained with the same seeds. A difference
 is the variant minus the baseline <em>with the same seed</em>; grey dots are seeds, the large dot is their
-mean. The bar is a {CONFIDENCE:.0%} bootstrap interval of the mean: where it does not touch zero, the change
-is called better or worse. With three seeds such an interval is hardly more than the range of three numbers
-and misses the truth more often than its name says: more seeds (<code>--seeds 0,1,2,3,4</code>) make it
-honest. With fewer than three there is none.</p>
-<p>Of many variants some look better by chance: at {CONFIDENCE:.0%}, one in twenty.</p>"""
+mean. The bar is a {CONFIDENCE:.0%} bootstrap interval of the mean, widened for few seeds: where it does not
+touch zero, the change is called better or worse. Of three seeds it is wide, and only large differences are
+told from none; more seeds (<code>--seeds 0,1,2,3,4</code>) tell smaller ones. With fewer than three there is
+none. <em>No difference</em> is what changes no seed by more than rounding does.</p>
+<p>Of many variants some look better or worse by chance: at {CONFIDENCE:.0%}, one in twenty.</p>"""
 NOTHING_MEASURED = "no measured depth: judged by how well training views are rebuilt"
 
 
@@ -41,7 +42,7 @@ def page(plan: Plan, comparison: Comparison, strips: Mapping[str, Strip], name: 
         _section("What each change is worth", _comparison_rows(comparison)),
         _section("Predicted depth", picture_rows(comparison, strips)),
         _section("Learning curves", curve_panels(comparison)),
-        _section("All numbers", _all_numbers(comparison)),
+        _section("All numbers", all_numbers(comparison)),
         _section("Runs that failed", _failed(comparison)),
         _section("How to read this", HOW_TO_READ),
     ]
@@ -106,7 +107,7 @@ def _row(row: Row, metric: str, reach: float) -> str:
     flags = _words(shown_flags(row.variant))
     is_base = " baseline" if row.variant.name == BASELINE else ""
     return f"""<div class="row{is_base}">
-<div><strong>{escape(row.variant.name)}</strong><code>{flags}</code></div>
+<div><strong>{breakable(row.variant.name)}</strong><code>{flags}</code></div>
 <div class="value">{spread_text(row.spreads.get(metric))}<small>seeds: {seeds_text(row)}</small></div>
 <div>{strip}</div>
 <div class="verdict {kind}">{numbers}<span>{escape(row.verdict)}</span></div></div>"""
@@ -120,26 +121,9 @@ def kind_of(row: Row, metric: str) -> str:
     return "worse" if is_worse(metric, difference.mean) else "better"
 
 
-def _all_numbers(comparison: Comparison) -> str:
-    head = "".join(f"<th>{escape(metric)}</th>" for metric in comparison.metrics)
-    lines = []
-    for row in comparison.rows:
-        cells = []
-        for metric in comparison.metrics:
-            difference = row.differences.get(metric)
-            mean, interval = difference_texts(difference)
-            within = f" ({interval})" if difference and difference.interval else ""
-            told = f"<small>{mean}{within}</small>" if difference else ""
-            cells.append(f"<td>{spread_text(row.spreads.get(metric))}{told}</td>")
-        lines.append(f"<tr><th>{escape(row.variant.name)}</th>{''.join(cells)}</tr>")
-    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    note = "<p>Mean ± standard deviation over seeds; below it the paired difference to the baseline.</p>"
-    return f'{note}<div class="wide">{table}</div>'
-
-
 def _failed(comparison: Comparison) -> str:
     failed = [
-        f"<li><b>{escape(row.variant.name)}</b>, seed {outcome.run.seed}: {escape(outcome.error)}</li>"
+        f"<li><b>{breakable(row.variant.name)}</b>, seed {outcome.run.seed}: {escape(outcome.error)}</li>"
         for row in comparison.rows
         for outcome in row.outcomes
         if outcome.state is State.FAILED

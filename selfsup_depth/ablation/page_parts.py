@@ -9,7 +9,8 @@ from pathlib import Path
 
 from selfsup_depth.ablation.comparison import Comparison, Row
 from selfsup_depth.ablation.outcomes import Curve
-from selfsup_depth.ablation.strips import Strip
+from selfsup_depth.ablation.page_numbers import breakable
+from selfsup_depth.ablation.strips import Strip, is_nearly_constant
 from selfsup_depth.ablation.svg import Line, chart, mean_curve, smoothed
 
 PHOTOMETRIC_LOSS = "loss/photometric"
@@ -45,7 +46,7 @@ def panel(
     lines = [Line(mean_curve(base), "base-mean")] if base else []
     lines += [Line(curve, "mine") for curve in mine] if len(mine) > 1 else []
     lines.append(Line(mean_curve(mine), "mine-mean" if base else "base-mean"))
-    return f"<figure><figcaption>{escape(name)}</figcaption>{chart(lines, bounds, name)}</figure>"
+    return f"<figure><figcaption>{breakable(name)}</figcaption>{chart(lines, bounds, name)}</figure>"
 
 
 def curves_named(row: Row, name: str) -> list[Curve]:
@@ -68,17 +69,18 @@ def picture_rows(comparison: Comparison, strips: Mapping[str, Strip]) -> str:
     first = next(iter(strips.values()), None)
     if first is None:
         return ""
-    rows = [_pictures("image", first.images)]
+    rows = [_pictures("image", _images("image", first.images))]
     if first.measured:
-        rows.append(_pictures("measured", first.measured))
+        rows.append(_pictures("measured", _images("measured", first.measured)))
     for row in comparison.rows:
         strip = strips.get(row.variant.name)
         if strip is None:
             rows.append(
-                f'<div class="strip-row"><b>{escape(row.variant.name)}</b><p>no finished run</p></div>'
+                f'<div class="strip-row"><b>{breakable(row.variant.name)}</b><p>no finished run</p></div>'
             )
             continue
-        rows.append(_pictures(row.variant.name, strip.predicted, strip.errors))
+        predicted = _predictions(row.variant.name, strip.predicted)
+        rows.append(_pictures(row.variant.name, predicted, _images(row.variant.name, strip.errors)))
     note = (
         "Inverse depth, near is bright, each picture scaled by its own 95th percentile; first finished seed, "
         "last weights."
@@ -91,12 +93,19 @@ def picture_rows(comparison: Comparison, strips: Mapping[str, Strip]) -> str:
     return f"<p>{note}</p>{''.join(rows)}"
 
 
-def _pictures(name: str, files: Sequence[Path], below: Sequence[Path] = ()) -> str:
-    pairs = zip(files, below, strict=True) if below else ((file,) for file in files)
-    cells = "".join(f"<div>{''.join(_image(file, name) for file in pair)}</div>" for pair in pairs)
-    return f'<div class="strip-row"><b>{escape(name)}</b><div class="pictures">{cells}</div></div>'
+def _pictures(name: str, *lines: Sequence[str]) -> str:
+    cells = "".join(f"<div>{''.join(column)}</div>" for column in zip(*filter(None, lines), strict=True))
+    return f'<div class="strip-row"><b>{breakable(name)}</b><div class="pictures">{cells}</div></div>'
 
 
-def _image(file: Path, name: str) -> str:
-    data = base64.b64encode(file.read_bytes()).decode()
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'
+def _images(name: str, files: Sequence[Path]) -> list[str]:
+    codes = [base64.b64encode(file.read_bytes()).decode() for file in files]
+    return [f'<img alt="{escape(name)}" src="data:image/png;base64,{code}">' for code in codes]
+
+
+def _predictions(name: str, files: Sequence[Path]) -> list[str]:
+    """Pictures; a block of one colour, which looks like one that is broken, says what it is."""
+    return [
+        f'<div class="plain">{image}<span>nearly constant</span></div>' if is_nearly_constant(file) else image
+        for image, file in zip(_images(name, files), files, strict=True)
+    ]

@@ -57,10 +57,15 @@ figure { margin: 0; } figcaption { font-size: 14px; font-weight: 600; margin-bot
 .strip-row b { font-size: 14px; overflow-wrap: anywhere; }
 .pictures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px; }
 img { display: block; width: 100%; border-radius: 5px; } img + img { margin-top: 4px; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 14px; }
-th, td { padding: 8px 14px 8px 0; text-align: left; vertical-align: top; white-space: nowrap;
-  border-top: 1px solid var(--faint); }
+.plain { position: relative; }
+.plain span { position: absolute; inset: 0; display: grid; place-items: center;
+  color: #1b2430; font-size: 13px; }
+.wide { overflow-x: auto; } .wide + .wide { margin-top: 22px; }
+table { border-collapse: collapse; width: 100%; font-size: 13px; line-height: 1.4; }
+th, td { padding: 7px 12px 7px 0; text-align: left; vertical-align: top; border-top: 1px solid var(--faint); }
+th:first-child { position: sticky; left: 0; background: var(--card); }
+td { white-space: nowrap; } td small { white-space: normal; }
+td small { font-size: 12px; }
 thead th { border: 0; color: var(--soft); font-weight: 500; }
 @media (max-width: 760px) {
   main { padding: 20px 12px 40px; } section { padding: 16px 14px; } h1 { font-size: 27px; }

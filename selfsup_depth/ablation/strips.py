@@ -25,6 +25,8 @@ from selfsup_depth.training.configuration import build
 from selfsup_depth.training.sections import SECTIONS
 
 NUM_IMAGES = 4
+# Luminance of magma, of 255, at 0.9 of its scale.
+NEARLY_CONSTANT = 214
 # An error that is drawn brightest: half of the measured depth.
 WORST_ERROR = 0.5
 
@@ -60,7 +62,7 @@ class Example(NamedTuple):
 def strips_of(outcomes: Sequence[Outcome], output: Path) -> dict[str, Strip]:
     """A strip of each variant's first finished run; one that cannot be drawn is left out."""
     strips: dict[str, Strip] = {}
-    with _without_notices(DepthDataModule.__module__):
+    with _without_notices():
         for outcome in outcomes:
             if outcome.state is not State.FINISHED or outcome.run.variant in strips:
                 continue
@@ -72,15 +74,17 @@ def strips_of(outcomes: Sequence[Outcome], output: Path) -> dict[str, Strip]:
 
 
 @contextlib.contextmanager
-def _without_notices(name: str) -> Iterator[None]:
-    """What a module says of the data has been said once, when the runs began."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+def _without_notices() -> Iterator[None]:
+    """What is said of the data has been said once, when the runs began; of the weights, each run says it."""
+    loggers = [logging.getLogger(name) for name in (DepthDataModule.__module__, load_checkpoint.__module__)]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _strip(outcome: Outcome, output: Path) -> Strip:
@@ -163,3 +167,9 @@ def _save(picture: Tensor, file: Path) -> None:
     """A small PNG; (3, H, W) uint8."""
     image = Image.fromarray(picture.movedim(0, -1).contiguous().numpy())
     image.quantize(256).save(file, "PNG", optimize=True)
+
+
+def is_nearly_constant(predicted: Path) -> bool:
+    """Whether a picture of predicted inverse depth is the brightest colours alone."""
+    with Image.open(predicted) as picture:
+        return not any(picture.convert("L").histogram()[:NEARLY_CONSTANT])

@@ -55,10 +55,11 @@ def markdown(plan: Plan, comparison: Comparison, outcomes: Sequence[Outcome]) ->
 def plain_table(comparison: Comparison) -> str:
     """The table for the terminal."""
     metric = comparison.metric
-    label = max(len(row.variant.name) for row in comparison.rows)
-    lines = [comparison.protocol, f"{'':<{label}}  {metric:<20}{'difference':<12}{'95 % interval':<22}"]
+    lines = [["", metric, "difference", "95 % interval", ""]]
     for row in comparison.rows:
-        mean, interval = difference_texts(row.differences.get(metric))
         spread = f"{spread_text(row.spreads.get(metric))} ({seeds_text(row)})"
-        lines.append(f"{row.variant.name:<{label}}  {spread:<24}{mean:<12}{interval:<22}{row.verdict}")
-    return "\n".join(line.rstrip() for line in lines if line)
+        told = difference_texts(row.differences.get(metric))
+        lines.append([row.variant.name, spread, *told, row.verdict])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    return "\n".join([comparison.protocol, *table] if comparison.protocol else table)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from selfsup_depth.ablation.comparison import Difference, Row, Spread
 from selfsup_depth.ablation.outcomes import State
 from selfsup_depth.evaluation.bootstrap import FEWEST
 
 NONE = "–"
+# Numbers nearer than this are written alike.
+LEAST_GAP = 1e-8
 
 
 def seeds_text(row: Row) -> str:
@@ -27,10 +31,16 @@ def difference_texts(difference: Difference | None) -> tuple[str, str]:
     """Mean difference, and its interval or why there is none."""
     if difference is None:
         return NONE, NONE
-    interval = " to ".join(map(signed, difference.interval))
-    return signed(difference.mean), interval or f"needs {FEWEST} seeds"
+    if difference.is_rounding:
+        return "≈ 0", NONE
+    decimals = decimals_of(difference)
+    interval = " to ".join(f"{end:+.{decimals}f}" for end in difference.interval)
+    return f"{difference.mean:+.{decimals}f}", interval or f"needs {FEWEST} seeds"
 
 
-def signed(value: float) -> str:
-    """A difference; one that four decimals would hide is written with its power of ten."""
-    return f"{value:+.4f}" if abs(value) >= 5e-5 or value == 0 else f"{value:+.0e}"
+def decimals_of(difference: Difference) -> int:
+    """Least number of decimals, four or more, at which a mean and its interval's ends differ."""
+    gaps = [abs(end - difference.mean) for end in difference.interval]
+    # Ends that are the mean itself, but for the last bits, need no decimals of their own.
+    sizes = [gap for gap in gaps if gap > LEAST_GAP] or [abs(difference.mean)]
+    return max(4, math.ceil(-math.log10(min(size for size in (*sizes, 1.0) if size > LEAST_GAP))))
