@@ -17,7 +17,13 @@ from selfsup_depth.data.examples import MeasuredExamples, Motions, TrainingExamp
 from selfsup_depth.data.intrinsics import FieldOfView
 from selfsup_depth.data.layout import Layout
 from selfsup_depth.data.loading import Given, TrainingLoader, measured_loader, on_device, processes
-from selfsup_depth.data.option_checks import check_fov, check_frames, check_packed, check_ranges
+from selfsup_depth.data.option_checks import (
+    check_fov,
+    check_frames,
+    check_packed,
+    check_ranges,
+    check_sources,
+)
 from selfsup_depth.data.packing import pack
 from selfsup_depth.data.parts import Parts, data_root, read_parts
 from selfsup_depth.data.screening import OnBadData
@@ -26,7 +32,7 @@ from selfsup_depth.data.splits import Part
 from selfsup_depth.data.still_frames import without_still
 from selfsup_depth.data.travelled import KnownDistances, count_known
 from selfsup_depth.data.user_cache import user_cache
-from selfsup_depth.errors import ConfigError, DataError
+from selfsup_depth.errors import DataError
 from selfsup_depth.structures import Batch, Measured
 
 log = logging.getLogger(__name__)
@@ -215,8 +221,7 @@ class DepthDataModule(LightningDataModule):
         return "validation frames: trained on, without their depth; --data.hold_out=0.2 keeps some apart"
 
     def _training_examples(self, parts: Parts) -> TrainingExamples:
-        if not self.video and not self.stereo:
-            raise ConfigError("no source to learn from; give --data.video=[-1,1] or --data.stereo=true")
+        check_sources(self.video, self.stereo)
         needs = Needs(tuple(self.video), self.stereo, self.sparse_depth)
         selection = parts.training(needs)
         if self.min_parallax:

@@ -57,6 +57,16 @@ def check_frames(video: Sequence[int], split: str | None, hold_out: float, min_p
         raise ConfigError("hold_out is for data without a split; leave one of the two out")
 
 
+def check_sources(video: Sequence[int], stereo: bool) -> None:
+    """Refuse to train on targets alone.
+
+    Raises:
+        ConfigError: there is neither a neighbour nor another camera.
+    """
+    if not video and not stereo:
+        raise ConfigError("no source to learn from; give --data.video=[-1,1] or --data.stereo=true")
+
+
 def check_fov(fov: FieldOfView, stereo: bool, two_view_motion: bool) -> None:
     """Refuse a field of view that a camera without distortion cannot have, or what needs one beside none.
 

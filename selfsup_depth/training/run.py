@@ -12,6 +12,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer, seed_everything
 
 from selfsup_depth.data.datamodule import DepthDataModule
+from selfsup_depth.data.option_checks import check_sources
 from selfsup_depth.data.readers import killed_readers_named
 from selfsup_depth.errors import ConfigError, DataError, NumericError, first_line
 from selfsup_depth.modules.base import SelfSupervisedDepth
@@ -121,6 +122,7 @@ def module_and_data(config: dict[str, Any]) -> tuple[SelfSupervisedDepth, DepthD
     module, data = parts["model"], parts["data"]
     module.optimization = parts["optimizer"]
     data.seed = config["seed"]
+    check_sources(data.video, data.stereo)
     check_options(module, data)
     return module, data
 
