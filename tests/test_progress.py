@@ -36,3 +36,15 @@ def test_a_bar_that_stands_says_that_the_run_validates(monkeypatch):
     callback.on_validation_start(None, None)
     callback.on_validation_end(None, None)
     assert said == ["validating", "training"]
+
+
+def test_what_ends_a_run_begins_a_line_whatever_came_between(capsys):
+    def interrupted():
+        raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.")
+
+    callback = Progress()
+    callback.bar = types.SimpleNamespace(close=interrupted)
+    with pytest.raises(RuntimeError, match="killed by signal"):
+        callback.close()
+    assert capsys.readouterr().err == "\n"
+    callback.close()

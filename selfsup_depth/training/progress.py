@@ -87,6 +87,11 @@ class Progress(Callback):
 
     def close(self) -> None:
         """Leave the last state of the bar on the screen."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        bar, self.bar = self.bar, None
+        try:
+            if bar is not None:
+                bar.close()
+        except BaseException:
+            # A second reader's death, or a signal, in the middle of it: what is said next begins a line.
+            print(file=sys.stderr)
+            raise
