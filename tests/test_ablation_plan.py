@@ -76,6 +76,17 @@ def test_a_boolean_option_is_found_by_its_name_and_two_things_are_dropped_at_onc
     assert added(["flip"], targets)[0].flags == [("data.flip", "true")]
 
 
+def test_a_term_is_dropped_by_its_key_or_by_its_class(demo):
+    """Two of one class are told apart by their keys alone."""
+    renamed = copy.deepcopy(demo)
+    terms = renamed["model"]["init_args"]["losses"]
+    terms["pace"] = terms.pop("velocity")
+    assert dropped(["velocity"], Targets(renamed))[0].flags == [("model.losses.pace.weight", "0")]
+    terms["gait"] = copy.deepcopy(terms["pace"])
+    with pytest.raises(ConfigError, match="no loss term or boolean option is named velocity"):
+        dropped(["velocity"], Targets(renamed))
+
+
 def test_a_term_is_added_with_its_defaults_or_given_its_weight_back(demo):
     without = copy.deepcopy(demo)
     del without["model"]["init_args"]["losses"]["velocity"]
@@ -314,7 +325,9 @@ def test_rounding_is_no_difference_and_neither_better_nor_worse(seeds):
     row = comparison.rows[1]
     assert row.verdict == "no difference"
     assert kind_of(row, "abs_rel") == "open"
-    assert "1 variant against it: 1 no difference." in page(plan, comparison, {}, "x")
+    text = page(plan, comparison, {}, "x")
+    assert "1 variant against it: 1 no difference." in text
+    assert set(re.findall(r'<circle class="seed" cx="([^"]+)"', text)) == {"50%"}
     assert "| ≈ 0 | – | no difference |" in markdown(plan, comparison, [])
     assert plain_table(comparison).endswith("≈ 0         –              no difference")
 

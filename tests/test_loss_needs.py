@@ -13,7 +13,10 @@ import torch
 import selfsup_depth.losses
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.feature_metric import FeatureMetric
 from selfsup_depth.losses.needs import Need
+from selfsup_depth.losses.smoothness import Smoothness
+from selfsup_depth.losses.sparse_depth import SparseDepth
 from selfsup_depth.losses.velocity import Velocity
 from selfsup_depth.modules.view_synthesis import ViewSynthesis
 from selfsup_depth.networks.depth import DepthNet
@@ -108,3 +111,20 @@ def test_velocity_judges_a_pose_network():
     with pytest.raises(ConfigError, match="PoseNet"):
         check(Velocity(), **known)
     check(Velocity(), PoseNet(width=0.125, norm="group"), **known)
+
+
+@pytest.mark.parametrize(
+    ("term", "option", "value"),
+    [
+        (Smoothness, "edge_sharpness", -1.0),
+        (Smoothness, "level_factor", -0.5),
+        (Smoothness, "edge_sharpness", float("nan")),
+        (SparseDepth, "edge_sharpness", -1.0),
+        (FeatureMetric, "autoencoder_weight", -1.0),
+        (FeatureMetric, "convergent_weight", float("inf")),
+        (FeatureMetric, "channels", 0),
+    ],
+)
+def test_a_factor_that_would_reverse_a_term_is_refused(term, option, value):
+    with pytest.raises(ConfigError, match=f"{option}.*give [01] or more"):
+        term(**{option: value})

@@ -86,7 +86,7 @@ def _summary(comparison: Comparison) -> str:
 def _comparison_rows(comparison: Comparison) -> str:
     metric = comparison.metric
     differences = [row.differences[metric] for row in comparison.rows if metric in row.differences]
-    ends = [abs(v) for d in differences for v in (*d.by_seed.values(), *d.interval)]
+    ends = [abs(v) for d in differences if not d.is_rounding for v in (*d.by_seed.values(), *d.interval)]
     reach = max(ends, default=0.0)
     left, right = ("worse", "better") if not is_worse(metric, 1.0) else ("better", "worse")
     head = (
@@ -99,7 +99,10 @@ def _comparison_rows(comparison: Comparison) -> str:
 def _row(row: Row, metric: str, reach: float) -> str:
     difference = row.differences.get(metric)
     kind = kind_of(row, metric)
-    strip = difference_strip(difference, reach, kind) if difference else EMPTY_STRIP
+    strip = EMPTY_STRIP
+    if difference:
+        # What only rounding makes is drawn where it belongs: at zero.
+        strip = difference_strip(difference, 0.0 if difference.is_rounding else reach, kind)
     mean, interval = difference_texts(difference)
     # Why there is no interval stands in the verdict.
     told = f"<small>{interval}</small>" if difference and difference.interval else ""

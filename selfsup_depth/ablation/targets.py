@@ -10,7 +10,7 @@ from selfsup_depth.losses.base import LossTerm
 from selfsup_depth.suggestions import did_you_mean
 from selfsup_depth.training.constructors import find_class, known_classes, options_of
 from selfsup_depth.training.layers import ARGUMENTS, CLASS
-from selfsup_depth.training.loss_catalogue import term_name
+from selfsup_depth.training.loss_catalogue import in_words, term_name
 
 LOSSES = "model.losses"
 
@@ -44,7 +44,7 @@ class Targets:
         Raises:
             ConfigError: there is none of that name, several are, or it is off already.
         """
-        term = name.removeprefix(f"{LOSSES}.")
+        term = self._key_of(name.removeprefix(f"{LOSSES}."))
         if term in self.terms:
             self._refuse_if(not self._weight(term, "drop"), f"{term} has no weight", "drop")
             return [(f"{LOSSES}.{term}.weight", "0")]
@@ -78,6 +78,11 @@ class Targets:
         key = term_name(cls)
         self._refuse_if(key in self.terms, f"another term is named {key}", "add")
         return [(f"{LOSSES}.{key}", name if "." in name else cls.__name__)]
+
+    def _key_of(self, term: str) -> str:
+        """A term may be called as `losses` lists it, whatever its key is, if there is one of its class."""
+        keys = [key for key, given in self.terms.items() if in_words(given[CLASS].rpartition(".")[2]) == term]
+        return keys[0] if term not in self.terms and len(keys) == 1 else term
 
     def _weight(self, term: str, option: str) -> float:
         """What a term's weight is set to; 0 switches it off.

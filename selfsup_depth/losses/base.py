@@ -85,3 +85,14 @@ def _count(mask: Tensor) -> Tensor:
     total = mask.sum()
     torch.distributed.all_reduce(total)
     return total.clamp(min=1).double() / torch.distributed.get_world_size()
+
+
+def refuse_negative(**factors: float) -> None:
+    """Refuse factors of a term that are below zero, infinite or no number.
+
+    Raises:
+        ConfigError: naming the first of them.
+    """
+    for name, value in factors.items():
+        if not 0 <= value < math.inf:
+            raise ConfigError(f"{name} of {value}, in a loss term; give 0 or more")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.camera import resize_intrinsics
 from selfsup_depth.geometry.precision import at_least_float32
 from selfsup_depth.geometry.resize import resize_by_area
 from selfsup_depth.geometry.view_synthesis import synthesize
-from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.base import LossTerm, refuse_negative
 from selfsup_depth.losses.feature_autoencoder import (
     FeatureAutoencoder,
     reconstruction_error,
@@ -51,6 +52,10 @@ class FeatureMetric(LossTerm):
         convergent_weight: float = 1e-3,
     ) -> None:
         super().__init__(weight)
+        if channels < 1:
+            raise ConfigError(f"{channels} channels, in channels; give 1 or more")
+        refuse_negative(autoencoder_weight=autoencoder_weight)
+        refuse_negative(discriminative_weight=discriminative_weight, convergent_weight=convergent_weight)
         self.autoencoder = FeatureAutoencoder(channels)
         self.autoencoder_weight = autoencoder_weight
         self.discriminative_weight = discriminative_weight

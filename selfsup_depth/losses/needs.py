@@ -20,9 +20,15 @@ class Need(enum.Enum):
         "masks that a pose network predicts",
         "give --model.pose_net=PoseCNN --model.pose_net.explainability=true",
     )
-    SOURCE_DEPTH = ("the depth of the sources", "use --model.class_path=ViewSynthesis")
+    SOURCE_DEPTH = (
+        "the depth of the sources",
+        "start from a recipe with ViewSynthesis, as conf/method/sc_sfmlearner.yaml",
+    )
     MEASURED = ("measured depth of the targets", "give --data.sparse_depth=true and data that has some")
-    BOTH_MAPS = ("both views' depth from one image", "use --model.class_path=LeftRight")
+    BOTH_MAPS = (
+        "both views' depth from one image",
+        "start from a recipe with LeftRight, as conf/method/monodepth.yaml",
+    )
 
     @property
     def what(self) -> str:

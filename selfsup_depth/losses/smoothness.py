@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from selfsup_depth.geometry.kernels import Kernel
 from selfsup_depth.geometry.precision import at_least_float32
 from selfsup_depth.geometry.resize import resize_by_area
-from selfsup_depth.losses.base import LossTerm
+from selfsup_depth.losses.base import LossTerm, refuse_negative
 from selfsup_depth.structures import Batch, DepthEstimate
 
 # Keeps the division by the mean finite; far below the inverse depth of anything, 1/m.
@@ -45,6 +45,7 @@ class Smoothness(LossTerm):
         order: Literal[1, 2] = 1,
     ) -> None:
         super().__init__(weight)
+        refuse_negative(edge_sharpness=edge_sharpness, level_factor=level_factor)
         self.mean_normalised = mean_normalised
         self.edge_sharpness = edge_sharpness
         self.level_factor = level_factor

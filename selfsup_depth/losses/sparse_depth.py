@@ -11,7 +11,7 @@ from torch import Tensor
 from selfsup_depth.errors import ConfigError
 from selfsup_depth.geometry.inverse_depth import depth_from_inverse_depth
 from selfsup_depth.geometry.precision import at_least_float32
-from selfsup_depth.losses.base import LossTerm, masked_mean
+from selfsup_depth.losses.base import LossTerm, masked_mean, refuse_negative
 from selfsup_depth.losses.needs import Need
 from selfsup_depth.structures import Batch, DepthEstimate
 
@@ -41,6 +41,7 @@ class SparseDepth(LossTerm):
         edge_sharpness: float = 1.0,
     ) -> None:
         super().__init__(weight)
+        refuse_negative(edge_sharpness=edge_sharpness)
         self.kind = kind
         self.edge_sharpness = edge_sharpness
 

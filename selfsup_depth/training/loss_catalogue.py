@@ -95,8 +95,13 @@ def source_of(cls: type) -> str:
 
 
 def term_name(cls: type) -> str:
+    """What a term of this class is usually called in a configuration."""
+    return in_words(cls.__name__)
+
+
+def in_words(class_name: str) -> str:
     """LeftRightConsistency -> left_right_consistency."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
 def entry_named(name: str) -> TermEntry:
